@@ -1,0 +1,246 @@
+/* fetch.c - asks a provider for a token and judges what comes, the same for all of them.  See holder.h */
+#include "credential/clock.h"
+#include "credential/crc32c.h"
+#include "credential/holder.h"
+#include "credential/places.h"
+#include "credential/renewal.h"
+#include "credential/text.h"
+#include "credential/trusted_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SECRET_MAX 65536                    /* bytes of a file that holds a client secret */
+#define CA_BUNDLE_MAX 4194304               /* bytes */
+#define LIFETIME_MAX ((int64_t)10 * 365 * 86400) /* seconds; more is a mistake and counts as this */
+
+/* What the provider's calls back to us work on. */
+struct answer {
+    const struct bearer_log *log;
+    const struct bearer_account *account;
+    struct bearer_token *fresh;
+    struct bearer_error error;
+    bool granted;
+};
+
+/* ------------------------------------------------------------------ what came */
+
+/* b64token, RFC 6750 section 2.1. */
+static bool is_bearer_token(const char *token)
+{
+    size_t length = strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/");
+
+    return length > 0 && token[length + strspn(token + length, "=")] == '\0';
+}
+
+/* VSCHAR, RFC 6749 appendix A.17. */
+static bool is_refresh_token(const char *token)
+{
+    for (const char *p = token; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+            return false;
+    return *token != '\0';
+}
+
+static enum bearer_status check_grant(const struct bearer_grant *grant, struct bearer_error *err)
+{
+    if (grant->access_token == NULL || *grant->access_token == '\0')
+        return bearer_fail(err, BEARER_PEER, "the answer holds no access token");
+    if (strlen(grant->access_token) > BEARER_TOKEN_MAX)
+        return bearer_fail(err, BEARER_PEER, "the access token is longer than %d bytes", BEARER_TOKEN_MAX);
+    if (!is_bearer_token(grant->access_token))
+        return bearer_fail(err, BEARER_PEER, "the access token holds characters that no bearer token has");
+    if (grant->lifetime < 0)
+        return bearer_fail(err, BEARER_PEER, "the access token had expired before it came");
+    if (grant->refresh_token != NULL && (strlen(grant->refresh_token) > BEARER_TOKEN_MAX ||
+                                         !is_refresh_token(grant->refresh_token)))
+        return bearer_fail(err, BEARER_PEER, "the refresh token is too long or holds control characters");
+    return BEARER_OK;
+}
+
+static enum bearer_status keep_grant(struct bearer_token *fresh, const struct bearer_grant *grant, struct bearer_error *err)
+{
+    int64_t life = grant->lifetime == 0 ? BEARER_DEFAULT_LIFETIME : grant->lifetime;
+    enum bearer_status st;
+
+    if (life > LIFETIME_MAX)
+        life = LIFETIME_MAX;
+    fresh->issued = bearer_now();
+    fresh->expires = fresh->issued + life;
+    if (grant->refresh_in > 0 && grant->refresh_in < life)
+        fresh->refresh_after = fresh->issued + grant->refresh_in;
+    if ((st = bearer_secret_set(&fresh->access_token, grant->access_token, strlen(grant->access_token), err)) ==
+            BEARER_OK &&
+        grant->refresh_token != NULL)
+        st = bearer_secret_set(&fresh->refresh_token, grant->refresh_token, strlen(grant->refresh_token), err);
+    if (st == BEARER_OK && grant->user != NULL && !bearer_text_has_control(grant->user, strlen(grant->user)))
+        st = bearer_token_set_text(&fresh->user, grant->user, err);
+    return st;
+}
+
+static void take_grant(void *context, const struct bearer_grant *grant)
+{
+    struct answer *answer = context;
+
+    if (check_grant(grant, &answer->error) == BEARER_OK && keep_grant(answer->fresh, grant, &answer->error) == BEARER_OK)
+        answer->granted = true;
+}
+
+static void take_failure(void *context, const struct bearer_failure *failure)
+{
+    struct answer *answer = context;
+    enum bearer_status status = failure->status > BEARER_OK && failure->status < BEARER_STATUS_COUNT ? failure->status
+                                                                                                     : BEARER_BUG;
+    char text[sizeof answer->error.text];
+
+    bearer_text_printable(text, sizeof text, failure->text, failure->text != NULL ? strlen(failure->text) : 0);
+    bearer_fail(&answer->error, status, "%s", text[0] != '\0' ? text : "no reason was given");
+    answer->error.retry_after = failure->retry_after > 0 ? failure->retry_after : 0;
+    if (failure->cause != NULL)
+        bearer_text_printable(answer->error.cause, sizeof answer->error.cause, failure->cause, strlen(failure->cause));
+}
+
+static void take_log(void *context, enum bearer_log_level level, const char *text)
+{
+    const struct answer *answer = context;
+    char line[512];
+
+    bearer_text_printable(line, sizeof line, text, strlen(text));
+    bearer_tell(answer->log, level, "%s account=%s provider=%s", line, answer->account->name,
+                       answer->account->provider_name);
+}
+
+/* ------------------------------------------------------------------ what is sent */
+
+static size_t without_newline(const struct bearer_secret *text)
+{
+    size_t length = text->length;
+
+    while (length > 0 && strchr("\r\n", text->bytes[length - 1]) != NULL)
+        length--;
+    return length;
+}
+
+/* The client secret from wherever sasl.conf has it; empty where the account has none. */
+static enum bearer_status client_secret(struct bearer_context *context, const struct bearer_account *account,
+                                        struct bearer_secret *secret, struct bearer_error *err)
+{
+    const char *file = account->values[OPT_CLIENT_SECRET_FILE], *inline_secret = account->values[OPT_CLIENT_SECRET];
+    struct bearer_secret content = BEARER_SECRET_INIT;
+    enum bearer_status st;
+    size_t length;
+
+    if (file == NULL)
+        return inline_secret != NULL ? bearer_secret_set(secret, inline_secret, strlen(inline_secret), err) : BEARER_OK;
+    st = bearer_context_read_file(context, file, BEARER_FILE_SECRET, SECRET_MAX, &content, err);
+    if (st == BEARER_OK) {
+        length = without_newline(&content);
+        if (length == 0 || memchr(content.bytes, '\n', length) != NULL || memchr(content.bytes, '\0', length) != NULL)
+            st = bearer_fail(err, BEARER_CONFIG, "'%s' must hold the client secret and nothing else, on one line", file);
+        else
+            st = bearer_secret_set(secret, content.bytes, length, err);
+    }
+    bearer_secret_clear(&content);
+    return st;
+}
+
+int64_t bearer_credential_mark(struct bearer_context *context, const struct bearer_account *account)
+{
+    struct bearer_secret secret = BEARER_SECRET_INIT;
+    int64_t mark = 0;
+
+    if (client_secret(context, account, &secret, NULL) == BEARER_OK && secret.length > 0)
+        mark = (int64_t)bearer_crc32c(0, secret.bytes, secret.length) + 1;
+    bearer_secret_clear(&secret);
+    return mark;
+}
+
+/* Every option that is set, secrets resolved. */
+static void list_options(const struct bearer_account *account, const struct bearer_secret *secret,
+                         struct bearer_option list[OPT_COUNT + 1])
+{
+    size_t n = 0;
+
+    for (int id = 0; id < OPT_COUNT; id++) {
+        const char *value = account->values[id];
+
+        if (id == OPT_CLIENT_SECRET)
+            value = secret->length > 0 ? bearer_secret_reveal(secret) : NULL;
+        if (value == NULL || id == OPT_CLIENT_SECRET_FILE)
+            continue;
+        list[n].name = bearer_option_row((enum bearer_option_id)id)->name;
+        list[n].value = value;
+        n++;
+    }
+    list[n] = (struct bearer_option){ NULL, NULL };
+}
+
+/* In a jail the bundle comes from the descriptor opened before; elsewhere the provider's library reads it itself. */
+static enum bearer_status trust(struct bearer_context *context, const struct bearer_account *account,
+                                struct bearer_secret *bundle, struct bearer_request *request, struct bearer_error *err)
+{
+    const char *file = account->values[OPT_CA_FILE];
+    enum bearer_status st;
+
+    request->ca_file = file;
+    if (!context->sealed || !account->provider->service_required)
+        return BEARER_OK;
+    st = bearer_context_read_file(context, file != NULL ? file : bearer_system_ca_file(), BEARER_FILE_PUBLIC,
+                                  CA_BUNDLE_MAX, bundle, err);
+    request->ca_pem = bearer_secret_reveal(bundle);
+    request->ca_pem_length = bundle->length;
+    return st;
+}
+
+static enum bearer_status call(const struct bearer_provider *provider, const struct bearer_request *request,
+                               const struct bearer_ceremony *ceremony, struct answer *answer)
+{
+    enum bearer_status st;
+
+    if (ceremony != NULL && provider->sign_in == NULL)
+        return bearer_fail(&answer->error, BEARER_USAGE, "nobody signs in with provider %s", provider->name);
+    st = ceremony != NULL ? provider->sign_in(request, ceremony) : provider->fetch(request);
+    if (st == BEARER_OK && answer->granted)
+        return BEARER_OK;
+    if (answer->error.status == BEARER_OK) /* it broke its contract */
+        bearer_fail(&answer->error, BEARER_BUG, "provider %s gave neither a token nor a reason", provider->name);
+    return answer->error.status;
+}
+
+enum bearer_status bearer_fetch(struct bearer_context *context, const struct bearer_account *account,
+                                const struct bearer_attempt *attempt, struct bearer_token *fresh_out,
+                                struct bearer_error *err)
+{
+    struct answer answer = { .log = attempt->log != NULL ? attempt->log : &context->log, .account = account, .fresh = fresh_out };
+    struct bearer_secret secret = BEARER_SECRET_INIT, bundle = BEARER_SECRET_INIT;
+    struct bearer_option options[OPT_COUNT + 1];
+    struct bearer_request request = {
+        .abi = BEARER_PROVIDER_ABI,
+        .identity = account->key,
+        .options = options,
+        .refresh_token = attempt->refresh_token,
+        .password = attempt->password,
+        .deadline = attempt->deadline,
+        .context = &answer,
+        .grant = take_grant,
+        .fail = take_failure,
+        .log = take_log,
+    };
+    const struct bearer_provider *provider;
+    enum bearer_status st;
+
+    if ((st = bearer_context_provider(context, account, &provider, &answer.error)) == BEARER_OK &&
+        (st = client_secret(context, account, &secret, &answer.error)) == BEARER_OK &&
+        (st = trust(context, account, &bundle, &request, &answer.error)) == BEARER_OK) {
+        list_options(account, &secret, options);
+        st = call(provider, &request, attempt->ceremony, &answer);
+    }
+    if (st != BEARER_OK) {
+        bearer_token_clear(fresh_out);
+        if (err != NULL && err->status == BEARER_OK)
+            *err = answer.error;
+    }
+    bearer_secret_clear(&secret);
+    bearer_secret_clear(&bundle);
+    return st;
+}

@@ -1,0 +1,95 @@
+/* holder.h - what context.c, fetch.c and obtain.c share; nobody else includes it. */
+#ifndef BEARER_HOLDER_H
+#define BEARER_HOLDER_H
+
+#include "credential/context.h"
+#include "credential/descriptor.h"
+#include "credential/guard.h"
+#include "credential/providers.h"
+#include "credential/store.h"
+
+/* One token, wherever it is kept.  Several holders can share one: mailboxes of a section, mailboxes of a person. */
+struct bearer_keeper {
+    struct bearer_keeper *next;
+    char *path;                   /* of the token file, which also tells keepers apart; NULL = never stored */
+    struct bearer_store *store;   /* NULL = not open */
+    int64_t open_after;           /* CLOCK_MONOTONIC ms before which opening is not tried again */
+    char trouble[768];            /* why there is no store */
+    bool warned;                  /* the log has been told of that */
+    struct bearer_guard lock;     /* stands in for the file's lock where there is no file */
+    struct bearer_token memory;   /* newer than the store, where the store could not be written */
+    bool memory_counts;
+    int64_t save_after;           /* CLOCK_MONOTONIC ms before which saving it is not tried again */
+    int64_t stuck_until;          /* CLOCK_MONOTONIC ms until which a stopped lock holder is not waited for again */
+};
+
+struct bearer_holder {
+    struct bearer_holder *next;
+    char *user; /* as asked for, lower case; or "[section]" */
+    struct bearer_account *account;
+    struct bearer_keeper *keeper;
+};
+
+/* A file that had to be opened before the jail. */
+struct bearer_kept_file {
+    struct bearer_kept_file *next;
+    char *path;
+    struct bearer_descriptor descriptor;
+};
+
+struct bearer_loaded {
+    struct bearer_loaded *next;
+    char *name;
+    const struct bearer_provider *provider;
+};
+
+struct bearer_context {
+    struct bearer_config *config;
+    char *completions[OPT_COUNT]; /* what the program itself said */
+    char *stores[BEARER_LEVEL_COUNT];
+    bool sealed; /* jailed program: only what was opened at the start is used */
+    struct bearer_log log;
+
+    struct bearer_guard guard; /* for the lists, the keepers and reading their stores; never held over the network */
+    struct bearer_holder *holders;
+    struct bearer_keeper *keepers;
+    struct bearer_kept_file *files;
+    struct bearer_loaded *loaded;
+};
+
+/* Tells a line. */
+void bearer_tell(const struct bearer_log *log, enum bearer_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Opens the keeper's store if it has one and it is not open.  create: make the file, and the directory where that is ours to
+ * make.  The guard is held.  BEARER_OK also where there is nothing to open. */
+enum bearer_status bearer_keeper_open(const struct bearer_context *context, struct bearer_keeper *keeper,
+                                      const struct bearer_account *account, bool create, struct bearer_error *err);
+
+/* Reads a file named by sasl.conf; in a jail the one that was opened before. */
+enum bearer_status bearer_context_read_file(struct bearer_context *context, const char *path, unsigned rules,
+                                            size_t maximum, struct bearer_secret *content_out, struct bearer_error *err);
+
+/* Lends the account's provider, loading it if need be. */
+enum bearer_status bearer_context_provider(struct bearer_context *context, const struct bearer_account *account,
+                                           const struct bearer_provider **provider_out, struct bearer_error *err);
+
+/* What one attempt is made with. */
+struct bearer_attempt {
+    const char *refresh_token;                /* or NULL */
+    const char *password;                     /* or NULL */
+    const struct bearer_ceremony *ceremony;   /* a person signs in; NULL = none does */
+    int64_t deadline;                         /* CLOCK_MONOTONIC ms */
+    const struct bearer_log *log;             /* NULL = the context's */
+};
+
+/* Asks the account's provider.  Gives in *fresh_out what it brought: access token, times, refresh token and user if told.
+ * Sizes and characters are checked here, for all providers. */
+enum bearer_status bearer_fetch(struct bearer_context *context, const struct bearer_account *account,
+                                const struct bearer_attempt *attempt, struct bearer_token *fresh_out,
+                                struct bearer_error *err);
+
+/* A number that changes when the account's credential does; 0 where it has none. */
+int64_t bearer_credential_mark(struct bearer_context *context, const struct bearer_account *account);
+
+#endif

@@ -1,0 +1,621 @@
+/* obtain.c - from an account to a token: memory, store, lock, provider, store.  See context.h */
+#include "credential/clock.h"
+#include "credential/holder.h"
+#include "credential/renewal.h"
+#include "credential/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define POLL_PAUSE 5        /* ms between two looks at a file that somebody else is renewing */
+#define STUCK_PAUSE 30000   /* ms for which a lock holder that did not move is not waited for again */
+#define SAVE_PAUSE 5000     /* ms between two attempts to save what could not be saved */
+#define SIGN_IN_TIMEOUT 20000 /* ms for each request of a sign-in */
+
+/* One attempt to get a token for somebody. */
+struct job {
+    struct bearer_context *context;
+    struct bearer_holder *holder;
+    struct bearer_demand demand;
+    int64_t began; /* CLOCK_MONOTONIC ms */
+    int64_t deadline;
+};
+
+/* What a look at memory and store comes to. */
+enum verdict {
+    VERDICT_USE,   /* good */
+    VERDICT_EARLY, /* good, and whoever gets the lock without waiting may renew it */
+    VERDICT_FETCH, /* a new one is needed */
+    VERDICT_FAIL,  /* there is a reason not to try; it stands in the error */
+};
+
+/* ------------------------------------------------------------------ what is known now (the guard is held) */
+
+static bool is_bound(const struct bearer_token *token, const struct bearer_account *account)
+{
+    return token->binding != NULL && strcmp(token->binding, account->binding) == 0;
+}
+
+/* Another account's sign-in is nothing to overwrite; a token that can be had again at any time is. */
+static bool is_foreign(const struct bearer_token *token, const struct bearer_account *account)
+{
+    return token->binding != NULL && !is_bound(token, account) && token->refresh_token.length > 0;
+}
+
+/* Saves what could not be saved before, if it still is the newest. */
+static void save_memory(struct bearer_keeper *keeper)
+{
+    const struct bearer_token *stored;
+
+    if (!keeper->memory_counts || keeper->store == NULL || bearer_monotonic() < keeper->save_after ||
+        !bearer_store_lock(keeper->store))
+        return;
+    keeper->save_after = bearer_monotonic() + SAVE_PAUSE;
+    if (bearer_store_read(keeper->store, &stored, NULL) == BEARER_OK) {
+        bool saved = stored->issued > keeper->memory.issued;
+
+        if (!saved)
+            (void)bearer_store_write(keeper->store, &keeper->memory, &saved, NULL);
+        if (saved) {
+            keeper->memory_counts = false;
+            bearer_token_clear(&keeper->memory);
+        }
+    }
+    bearer_store_unlock(keeper->store);
+}
+
+/* Lends the newest that is known: memory if the store could not be written, else the store; an empty token if none. */
+static enum bearer_status newest(const struct job *job, const struct bearer_token **token_out, struct bearer_error *err)
+{
+    static const struct bearer_token nothing = BEARER_TOKEN_INIT;
+    struct bearer_keeper *keeper = job->holder->keeper;
+    const struct bearer_account *account = job->holder->account;
+    bool create = !(account->provider->flags & BEARER_PER_IDENTITY);
+    const struct bearer_token *stored = NULL;
+    enum bearer_status st = bearer_keeper_open(job->context, keeper, account, create, err);
+
+    save_memory(keeper);
+    if (keeper->store != NULL)
+        st = bearer_store_read(keeper->store, &stored, err);
+    if (keeper->memory_counts && (stored == NULL || stored->issued <= keeper->memory.issued))
+        stored = &keeper->memory;
+    *token_out = stored != NULL ? stored : &nothing;
+    if (stored != NULL || create) {
+        bearer_error_clear(err);
+        return BEARER_OK; /* it can be had without a store */
+    }
+    return st;
+}
+
+static enum verdict not_signed_in(const struct job *job, const struct bearer_token *token, struct bearer_error *err)
+{
+    const struct bearer_account *account = job->holder->account;
+
+    if (is_foreign(token, account))
+        bearer_fail(err, BEARER_SIGN_IN,
+                    "%s signed in under other settings (%s), now they are (%s): run sasl-bearer login %s", account->name,
+                    token->binding, account->binding, account->name);
+    else if (job->holder->keeper->trouble[0] != '\0')
+        bearer_fail(err, BEARER_LOCAL, "%s; if %s has not signed in yet, run sasl-bearer login %s",
+                    job->holder->keeper->trouble, account->name, account->name);
+    else if (job->holder->keeper->path == NULL)
+        bearer_fail(err, BEARER_CONFIG, "%s: provider delegated needs a token store to keep the sign-in in: set oauth2_token_store "
+                    "to a directory", account->origin);
+    else
+        bearer_fail(err, BEARER_SIGN_IN, "%s has not signed in: run sasl-bearer login %s", account->name, account->name);
+    return VERDICT_FAIL;
+}
+
+/* An earlier attempt failed and its pause lasts: its reason is this attempt's reason, unless the cause was mended. */
+static bool remembered(const struct job *job, const struct bearer_token *token, int64_t now, struct bearer_error *err)
+{
+    if (!bearer_token_backing_off(token, now) || (job->demand.flags & BEARER_OBTAIN_RENEW) ||
+        token->mark != bearer_credential_mark(job->context, job->holder->account))
+        return false;
+    bearer_fail(err, token->failure, "%s", token->text);
+    if (err != NULL) {
+        memcpy(err->cause, token->cause, sizeof err->cause);
+        err->retry_after = token->retry_at - now;
+    }
+    return true;
+}
+
+/* Judges a token; *usable_out is it if it may be handed out, renewed or not. */
+static enum verdict judge(const struct job *job, const struct bearer_token *token, bool *usable_out,
+                          struct bearer_error *err)
+{
+    const struct bearer_account *account = job->holder->account;
+    bool per_identity = account->provider->flags & BEARER_PER_IDENTITY;
+    int64_t now = bearer_now();
+
+    *usable_out = is_bound(token, account) && bearer_token_usable(token, account->min_lifetime, now);
+    if (*usable_out && !(job->demand.flags & BEARER_OBTAIN_RENEW))
+        return bearer_token_due(token, now) && (!per_identity || token->refresh_token.length > 0) ? VERDICT_EARLY
+                                                                                                 : VERDICT_USE;
+    if (per_identity && (!is_bound(token, account) || token->refresh_token.length == 0))
+        return not_signed_in(job, token, err);
+    if (is_bound(token, account) && remembered(job, token, now, err))
+        return VERDICT_FAIL;
+    return VERDICT_FETCH;
+}
+
+/* Looks at memory and store; hands out a usable token. */
+static enum verdict look(const struct job *job, struct bearer_secret *token_out, int64_t *issued_out,
+                         struct bearer_error *err)
+{
+    const struct bearer_token *token;
+    enum verdict verdict = VERDICT_FAIL;
+    bool usable;
+
+    bearer_guard_lock(&job->context->guard);
+    if (newest(job, &token, err) == BEARER_OK) {
+        verdict = judge(job, token, &usable, err);
+        if (usable) {
+            *issued_out = token->issued;
+            if (bearer_secret_set(token_out, token->access_token.bytes, token->access_token.length, err) != BEARER_OK)
+                verdict = VERDICT_FAIL;
+        }
+    }
+    bearer_guard_unlock(&job->context->guard);
+    return verdict;
+}
+
+/* ------------------------------------------------------------------ locking */
+
+static bool lock_keeper(struct bearer_keeper *keeper)
+{
+    return keeper->store != NULL ? bearer_store_lock(keeper->store) : bearer_guard_try(&keeper->lock);
+}
+
+static void unlock_keeper(struct bearer_keeper *keeper)
+{
+    if (keeper->store != NULL)
+        bearer_store_unlock(keeper->store);
+    else
+        bearer_guard_unlock(&keeper->lock);
+}
+
+static enum bearer_status stuck(const struct job *job, struct bearer_error *err)
+{
+    struct bearer_keeper *keeper = job->holder->keeper;
+    pid_t holder = keeper->store != NULL ? bearer_store_lock_holder(keeper->store) : 0;
+
+    keeper->stuck_until = bearer_monotonic() + STUCK_PAUSE;
+    if (holder > 0)
+        return bearer_fail(err, BEARER_LATER, "process %ld is renewing the token and does not come back", (long)holder);
+    return bearer_fail(err, BEARER_LATER, "another process or thread is renewing the token and does not come back");
+}
+
+enum wait_result { WAIT_LOCKED, WAIT_SETTLED, WAIT_ALONE, WAIT_STUCK };
+
+/* Waits for the lock, or for a token that its holder brings.  Where asking twice harms nothing, half the time is waited. */
+static enum wait_result wait_for_lock(const struct job *job, struct bearer_secret *token_out, int64_t *issued_out,
+                                      struct bearer_error *err)
+{
+    struct bearer_keeper *keeper = job->holder->keeper;
+    bool repeatable = job->holder->account->provider->flags & BEARER_REPEATABLE;
+    int64_t patience = repeatable ? job->began + (job->deadline - job->began) / 2 : job->deadline;
+
+    while (!lock_keeper(keeper)) {
+        if (bearer_monotonic() >= patience || bearer_monotonic() < keeper->stuck_until) {
+            if (repeatable)
+                return WAIT_ALONE;
+            stuck(job, err);
+            return WAIT_STUCK;
+        }
+        bearer_sleep(POLL_PAUSE);
+        if (!(job->demand.flags & BEARER_OBTAIN_RENEW) && look(job, token_out, issued_out, err) != VERDICT_FETCH)
+            return WAIT_SETTLED;
+    }
+    keeper->stuck_until = 0;
+    return WAIT_LOCKED;
+}
+
+/* ------------------------------------------------------------------ the attempt and what becomes of it */
+
+static const struct bearer_log *log_of(const struct job *job)
+{
+    return job->demand.log != NULL ? job->demand.log : &job->context->log;
+}
+
+static unsigned jitter(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (unsigned)t.tv_nsec / 1000 + (unsigned)getpid();
+}
+
+/* Stores a new state; where that fails it stays in memory and the log says so loudly.  The guard is held. */
+static enum bearer_status commit(const struct job *job, struct bearer_token *state, bool locked, struct bearer_error *err)
+{
+    struct bearer_keeper *keeper = job->holder->keeper;
+    const struct bearer_account *account = job->holder->account;
+    struct bearer_error why = BEARER_ERROR_INIT;
+    bool stored = false, loud = state->refresh_token.length > 0;
+    enum bearer_status st = BEARER_LOCAL;
+
+    if (keeper->store != NULL && locked)
+        st = bearer_store_write(keeper->store, state, &stored, &why);
+    else if (keeper->store == NULL && keeper->trouble[0] != '\0')
+        bearer_fail(&why, BEARER_LOCAL, "%s", keeper->trouble);
+    if (stored) {
+        keeper->memory_counts = false;
+        bearer_token_clear(&keeper->memory);
+    } else {
+        bearer_token_clear(&keeper->memory);
+        keeper->memory = *state;
+        *state = (struct bearer_token)BEARER_TOKEN_INIT; /* taken */
+        keeper->memory_counts = true;
+    }
+    if (st == BEARER_OK || why.status == BEARER_OK || (keeper->warned && !loud))
+        return BEARER_OK;
+    bearer_tell(log_of(job), loud ? BEARER_LOG_ERROR : BEARER_LOG_WARNING,
+                       stored ? "%s account=%s provider=%s cause=local"
+                              : "the token of this process is used from memory only, because it could not be stored: %s "
+                                "account=%s provider=%s cause=local",
+                       why.text, account->name, account->provider_name);
+    keeper->warned = true;
+    return bearer_fail(err, st, "%s", why.text);
+}
+
+static void take_success(struct bearer_token *state, struct bearer_token *fresh)
+{
+    bearer_secret_take(&state->access_token, &fresh->access_token);
+    if (fresh->refresh_token.length > 0)
+        bearer_secret_take(&state->refresh_token, &fresh->refresh_token);
+    if (fresh->user != NULL) {
+        free(state->user);
+        state->user = fresh->user;
+        fresh->user = NULL;
+    }
+    state->issued = fresh->issued;
+    state->expires = fresh->expires;
+    state->refresh_after = fresh->refresh_after;
+    state->failed = state->retry_at = state->failures = state->mark = 0;
+    state->failure = BEARER_OK;
+    state->cause[0] = state->text[0] = '\0';
+}
+
+static void take_failure(struct bearer_token *state, const struct bearer_error *why, int64_t mark)
+{
+    state->failed = bearer_now();
+    state->failures++;
+    state->retry_at = state->failed + bearer_backoff(why->status, state->failures, why->retry_after, jitter());
+    state->failure = why->status;
+    state->mark = mark;
+    bearer_text_printable(state->cause, sizeof state->cause, why->cause, strlen(why->cause));
+    bearer_text_printable(state->text, sizeof state->text, why->text, strlen(why->text));
+}
+
+/* Gives a copy of the newest state that belongs to this account; an empty one where there is none. */
+static enum bearer_status copy_state(const struct job *job, struct bearer_token *state, struct bearer_error *err)
+{
+    const struct bearer_token *token;
+    enum bearer_status st;
+
+    bearer_guard_lock(&job->context->guard);
+    st = newest(job, &token, err);
+    if (st == BEARER_OK && is_bound(token, job->holder->account))
+        st = bearer_token_copy(state, token, err);
+    bearer_guard_unlock(&job->context->guard);
+    return st;
+}
+
+/* Whether the store has another refresh token by now than the one that was just refused. */
+static bool refresh_token_moved(const struct job *job, struct bearer_token *state)
+{
+    struct bearer_token now = BEARER_TOKEN_INIT;
+    bool moved = copy_state(job, &now, NULL) == BEARER_OK && now.refresh_token.length > 0 &&
+                 strcmp(bearer_secret_reveal(&now.refresh_token), bearer_secret_reveal(&state->refresh_token)) != 0;
+
+    if (moved) {
+        bearer_token_clear(state);
+        *state = now;
+    } else {
+        bearer_token_clear(&now);
+    }
+    return moved;
+}
+
+static enum bearer_status ask(const struct job *job, struct bearer_token *state, struct bearer_token *fresh,
+                              struct bearer_error *why)
+{
+    struct bearer_attempt attempt = { .password = job->demand.password, .deadline = job->deadline, .log = job->demand.log };
+    enum bearer_status st;
+
+    attempt.refresh_token = state->refresh_token.length > 0 ? bearer_secret_reveal(&state->refresh_token) : NULL;
+    st = bearer_fetch(job->context, job->holder->account, &attempt, fresh, why);
+    if (st != BEARER_SIGN_IN || !refresh_token_moved(job, state))
+        return st;
+    bearer_error_clear(why);
+    attempt.refresh_token = bearer_secret_reveal(&state->refresh_token);
+    return bearer_fetch(job->context, job->holder->account, &attempt, fresh, why);
+}
+
+/* Renews and records how it went.  locked: the state may be stored; else it stays in this process' memory. */
+static enum bearer_status renew(const struct job *job, bool locked, struct bearer_secret *token_out, int64_t *issued_out,
+                                struct bearer_error *err)
+{
+    struct bearer_token state = BEARER_TOKEN_INIT, fresh = BEARER_TOKEN_INIT;
+    struct bearer_error why = BEARER_ERROR_INIT;
+    enum bearer_status st = copy_state(job, &state, err);
+
+    if (st != BEARER_OK)
+        goto out;
+    st = ask(job, &state, &fresh, &why);
+    if (st == BEARER_OK) {
+        *issued_out = fresh.issued;
+        st = bearer_secret_set(token_out, fresh.access_token.bytes, fresh.access_token.length, &why);
+        bearer_tell(log_of(job), BEARER_LOG_NOTE, "%s: renewed by %s, good for %lld s", job->holder->account->name,
+                    job->holder->account->provider_name, (long long)(fresh.expires - fresh.issued));
+        take_success(&state, &fresh);
+        if (bearer_token_set_text(&state.binding, job->holder->account->binding, &why) != BEARER_OK)
+            st = BEARER_NOMEM;
+    } else {
+        take_failure(&state, &why, bearer_credential_mark(job->context, job->holder->account));
+        (void)bearer_token_set_text(&state.binding, job->holder->account->binding, NULL);
+    }
+    bearer_guard_lock(&job->context->guard);
+    (void)commit(job, &state, locked, NULL);
+    bearer_guard_unlock(&job->context->guard);
+    if (st != BEARER_OK && err != NULL && err->status == BEARER_OK)
+        *err = why;
+out:
+    bearer_token_clear(&state);
+    bearer_token_clear(&fresh);
+    return st;
+}
+
+/* ------------------------------------------------------------------ providers that keep nothing */
+
+static enum bearer_status pass_through(const struct job *job, struct bearer_secret *token_out, int64_t *issued_out,
+                                       struct bearer_error *err)
+{
+    struct bearer_token fresh = BEARER_TOKEN_INIT, nothing = BEARER_TOKEN_INIT;
+    enum bearer_status st = ask(job, &nothing, &fresh, err);
+
+    if (st == BEARER_OK) {
+        *issued_out = fresh.issued;
+        bearer_secret_take(token_out, &fresh.access_token);
+    }
+    bearer_token_clear(&fresh);
+    return st;
+}
+
+/* ------------------------------------------------------------------ the whole way */
+
+static enum bearer_status obtain(const struct job *job, struct bearer_secret *token_out, int64_t *issued_out,
+                                 struct bearer_error *err)
+{
+    struct bearer_keeper *keeper = job->holder->keeper;
+    enum verdict verdict = look(job, token_out, issued_out, err);
+    enum bearer_status st = BEARER_OK;
+    enum wait_result waited;
+
+    if (verdict == VERDICT_FAIL)
+        return err->status;
+    if (verdict == VERDICT_USE)
+        return BEARER_OK;
+    if (verdict == VERDICT_EARLY) {
+        struct bearer_error ignored = BEARER_ERROR_INIT;
+
+        if (lock_keeper(keeper)) {
+            if (look(job, token_out, issued_out, &ignored) == VERDICT_EARLY) {
+                bearer_error_clear(&ignored);
+                (void)renew(job, true, token_out, issued_out, &ignored);
+            }
+            unlock_keeper(keeper);
+        }
+        return BEARER_OK; /* the one in hand is good in any case */
+    }
+    waited = wait_for_lock(job, token_out, issued_out, err);
+    if (waited == WAIT_STUCK)
+        return err->status;
+    if (waited == WAIT_SETTLED)
+        return err->status;
+    if (waited == WAIT_ALONE)
+        return renew(job, false, token_out, issued_out, err);
+    verdict = look(job, token_out, issued_out, err); /* somebody may have been faster */
+    if (verdict == VERDICT_FETCH)
+        st = renew(job, true, token_out, issued_out, err);
+    else if (verdict == VERDICT_FAIL)
+        st = err->status;
+    unlock_keeper(keeper);
+    return st;
+}
+
+enum bearer_status bearer_obtain(struct bearer_context *context, struct bearer_holder *holder,
+                                 const struct bearer_demand *demand, struct bearer_secret *token_out,
+                                 int64_t *issued_out, struct bearer_error *err)
+{
+    struct job job = { context, holder, *demand, bearer_monotonic(), 0 };
+    struct bearer_error why = BEARER_ERROR_INIT;
+    int64_t issued = 0;
+    enum bearer_status st;
+
+    job.deadline = job.began + holder->account->timeout * 1000;
+    if (holder->account->provider->flags & BEARER_WANTS_PASSWORD)
+        st = pass_through(&job, token_out, &issued, &why);
+    else
+        st = obtain(&job, token_out, &issued, &why);
+    if (issued_out != NULL)
+        *issued_out = issued;
+    if (st != BEARER_OK && err != NULL && err->status == BEARER_OK)
+        *err = why;
+    return st;
+}
+
+bool bearer_rejected(struct bearer_context *context, struct bearer_holder *holder, int64_t issued)
+{
+    struct job job = { .context = context, .holder = holder };
+    struct bearer_token state = BEARER_TOKEN_INIT;
+    bool dropped = false;
+
+    if ((holder->account->provider->flags & BEARER_WANTS_PASSWORD) || !lock_keeper(holder->keeper))
+        return false;
+    if (copy_state(&job, &state, NULL) == BEARER_OK && state.issued == issued && state.access_token.length > 0 &&
+        bearer_token_drop_on_refusal(&state, bearer_now())) {
+        bearer_secret_clear(&state.access_token);
+        state.dropped = bearer_now();
+        bearer_guard_lock(&context->guard);
+        (void)commit(&job, &state, true, NULL);
+        bearer_guard_unlock(&context->guard);
+        dropped = true;
+    }
+    unlock_keeper(holder->keeper);
+    bearer_token_clear(&state);
+    return dropped;
+}
+
+/* ------------------------------------------------------------------ looking, signing in and out */
+
+enum bearer_status bearer_peek(struct bearer_context *context, struct bearer_holder *holder, struct bearer_token *token_out,
+                               bool *foreign_out, struct bearer_error *err)
+{
+    const struct bearer_token *token;
+    enum bearer_status st;
+
+    bearer_token_clear(token_out);
+    if (foreign_out != NULL)
+        *foreign_out = false;
+    bearer_guard_lock(&context->guard);
+    st = bearer_keeper_open(context, holder->keeper, holder->account, false, err);
+    if (st == BEARER_OK && holder->keeper->store != NULL &&
+        (st = bearer_store_read(holder->keeper->store, &token, err)) == BEARER_OK) {
+        if (is_bound(token, holder->account))
+            st = bearer_token_copy(token_out, token, err);
+        else if (foreign_out != NULL)
+            *foreign_out = is_foreign(token, holder->account);
+    }
+    bearer_guard_unlock(&context->guard);
+    return st;
+}
+
+/* Opens the store for a sign-in, making it, and takes its lock. */
+static enum bearer_status open_and_lock(const struct job *job, struct bearer_error *err)
+{
+    struct bearer_keeper *keeper = job->holder->keeper;
+    enum bearer_status st;
+
+    if (keeper->path == NULL)
+        return bearer_fail(err, BEARER_CONFIG, "%s: a sign-in needs a token store to be kept in: set oauth2_token_store to a "
+                           "directory", job->holder->account->origin);
+    bearer_guard_lock(&job->context->guard);
+    st = bearer_keeper_open(job->context, keeper, job->holder->account, true, err);
+    bearer_guard_unlock(&job->context->guard);
+    if (st != BEARER_OK)
+        return st;
+    while (!bearer_store_lock(keeper->store)) {
+        if (bearer_monotonic() >= job->deadline)
+            return stuck(job, err);
+        bearer_sleep(POLL_PAUSE);
+    }
+    return BEARER_OK;
+}
+
+/* Stores what a sign-in brought, in place of whatever was there. */
+static enum bearer_status store_sign_in(const struct job *job, struct bearer_token *fresh, struct bearer_error *err)
+{
+    struct bearer_keeper *keeper = job->holder->keeper;
+    enum bearer_status st;
+
+    fresh->signed_in = bearer_now();
+    if ((st = bearer_token_set_text(&fresh->binding, job->holder->account->binding, err)) != BEARER_OK)
+        return st;
+    bearer_guard_lock(&job->context->guard);
+    keeper->memory_counts = false;
+    st = bearer_store_write(keeper->store, fresh, NULL, err);
+    bearer_guard_unlock(&job->context->guard);
+    return st;
+}
+
+enum bearer_status bearer_adopt(struct bearer_context *context, struct bearer_holder *holder, const char *refresh_token,
+                                struct bearer_error *err)
+{
+    struct job job = { .context = context, .holder = holder, .began = bearer_monotonic() };
+    struct bearer_attempt attempt = { .refresh_token = refresh_token };
+    struct bearer_token fresh = BEARER_TOKEN_INIT;
+    enum bearer_status st;
+
+    attempt.deadline = job.deadline = job.began + holder->account->timeout * 1000;
+    if ((st = open_and_lock(&job, err)) != BEARER_OK)
+        return st;
+    st = bearer_fetch(context, holder->account, &attempt, &fresh, err);
+    if (st == BEARER_OK && fresh.refresh_token.length == 0)
+        st = bearer_secret_set(&fresh.refresh_token, refresh_token, strlen(refresh_token), err);
+    if (st == BEARER_OK)
+        st = store_sign_in(&job, &fresh, err);
+    unlock_keeper(holder->keeper);
+    bearer_token_clear(&fresh);
+    return st;
+}
+
+static enum bearer_status check_user(const struct bearer_account *account, const char *user, bool any_user,
+                                     struct bearer_error *err)
+{
+    char *name = user != NULL ? bearer_text_lower(user) : NULL;
+    bool same = name == NULL || strcmp(name, account->name) == 0;
+
+    free(name);
+    if (same || any_user)
+        return BEARER_OK;
+    return bearer_fail(err, BEARER_SIGN_IN,
+                       "%s signed in, but %s was asked for: sign in as that one, or allow it with --any-user", user,
+                       account->name);
+}
+
+enum bearer_status bearer_sign_in(struct bearer_context *context, struct bearer_holder *holder,
+                                  const struct bearer_ceremony *ceremony, bool any_user, struct bearer_error *err)
+{
+    struct job job = { .context = context, .holder = holder, .began = bearer_monotonic() };
+    struct bearer_attempt attempt = { .ceremony = ceremony };
+    struct bearer_token fresh = BEARER_TOKEN_INIT;
+    enum bearer_status st;
+
+    /* Nobody waits for a person: the lock is taken only once there is something to store. */
+    attempt.deadline = job.began + SIGN_IN_TIMEOUT;
+    st = bearer_fetch(context, holder->account, &attempt, &fresh, err);
+    if (st == BEARER_OK)
+        st = check_user(holder->account, fresh.user, any_user, err);
+    if (st == BEARER_OK && fresh.refresh_token.length == 0)
+        st = bearer_fail(err, BEARER_REFUSED,
+                         "the sign-in brought no refresh token: the scope must contain offline_access");
+    job.deadline = bearer_monotonic() + holder->account->timeout * 1000;
+    if (st == BEARER_OK && (st = open_and_lock(&job, err)) == BEARER_OK) {
+        st = store_sign_in(&job, &fresh, err);
+        unlock_keeper(holder->keeper);
+    }
+    bearer_token_clear(&fresh);
+    return st;
+}
+
+enum bearer_status bearer_sign_out(struct bearer_context *context, struct bearer_holder *holder, bool *had_out,
+                                   struct bearer_error *err)
+{
+    struct job job = { .context = context, .holder = holder, .began = bearer_monotonic() };
+    struct bearer_token nothing = BEARER_TOKEN_INIT;
+    const struct bearer_token *token;
+    enum bearer_status st;
+
+    *had_out = false;
+    job.deadline = job.began + holder->account->timeout * 1000;
+    bearer_guard_lock(&context->guard);
+    st = bearer_keeper_open(context, holder->keeper, holder->account, false, err);
+    bearer_guard_unlock(&context->guard);
+    if (st != BEARER_OK || holder->keeper->store == NULL)
+        return st;
+    if ((st = open_and_lock(&job, err)) != BEARER_OK)
+        return st;
+    bearer_guard_lock(&context->guard);
+    st = bearer_store_read(holder->keeper->store, &token, err);
+    *had_out = st == BEARER_OK && (token->access_token.length > 0 || token->refresh_token.length > 0);
+    /* Twice: the slot before must not keep what was signed out of. */
+    for (int slot = 0; slot < 2 && st == BEARER_OK && *had_out; slot++)
+        st = bearer_store_write(holder->keeper->store, &nothing, NULL, err);
+    bearer_guard_unlock(&context->guard);
+    unlock_keeper(holder->keeper);
+    return st;
+}

@@ -1,0 +1,28 @@
+/* places.h - where configuration and tokens are, for the system and for a user. */
+#ifndef BEARER_PLACES_H
+#define BEARER_PLACES_H
+
+#include "credential/error.h"
+
+/* Gives the path in which the system's sasl.conf is searched: SASL_CONF_PATH (unless setuid), then libsasl2's own path (may
+ * be NULL), then always $(sysconfdir)/sasl2.  NULL without memory.  Free it. */
+char *bearer_system_config_path(const char *libsasl2_path);
+
+/* Gives the directory of the user's sasl.conf, $XDG_CONFIG_HOME/sasl2 or ~/.config/sasl2; NULL for root and for users
+ * without a home of their own.  Free it. */
+char *bearer_user_config_directory(void);
+
+/* Lends the system's token directory. */
+const char *bearer_system_store(void);
+
+/* Gives the user's token directory: $XDG_STATE_HOME/sasl-bearer, else .local/state/sasl-bearer under the home of the
+ * effective user, never one that he does not own, else $STATE_DIRECTORY; NULL if there is none.  Free it. */
+char *bearer_user_store(void);
+
+/* Lends the directory in which provider modules are installed. */
+const char *bearer_provider_directory(void);
+
+/* Lends the system's bundle of certification authorities. */
+const char *bearer_system_ca_file(void);
+
+#endif

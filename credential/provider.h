@@ -1,0 +1,114 @@
+/* provider.h - the interface between sasl-bearer and whoever can get a token: a credential provider.
+ *
+ * This header is installed and is all that a provider needs.  A provider NAME is a shared object
+ * $(pkglibdir)/providers/NAME.so that defines one symbol, `bearer_provider`.  It is loaded when an account first needs a
+ * token, stays loaded until the process ends, and outlives the code that called it: it keeps no pointer it was lent,
+ * and it calls nothing but the functions of the request in hand.
+ *
+ * The caller does everything else: caching, storing, locking, retrying later, backing off, checking sizes and characters.
+ * All strings are NUL-terminated UTF-8 and lent for the duration of the call.  Times are in the unit their name says.
+ */
+#ifndef SASL_BEARER_PROVIDER_H
+#define SASL_BEARER_PROVIDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Grows by one when something below changes its meaning.  A provider built for another number is refused by name. */
+#define BEARER_PROVIDER_ABI 1
+
+/* How something ended.  A status says who must act; the text that goes with it says what happened. */
+enum bearer_status {
+    BEARER_OK = 0,
+    BEARER_LATER,      /* nobody: it passes (network, outage, throttling, anything doubtful) */
+    BEARER_SIGN_IN,    /* the user: sign in again */
+    BEARER_REFUSED,    /* whoever registered the application or runs the tenant */
+    BEARER_CONFIG,     /* the administrator of this machine: sasl.conf or a file it names */
+    BEARER_NO_ACCOUNT, /* nobody configured this user, or this server, for OAuth */
+    BEARER_PEER,       /* the server's people: it broke protocol */
+    BEARER_LOCAL,      /* this machine: disk, permissions, descriptors */
+    BEARER_USAGE,      /* whoever called: a bad argument */
+    BEARER_NOMEM,      /* this machine: out of memory */
+    BEARER_BUG,        /* us */
+    BEARER_STATUS_COUNT
+};
+
+/* One option of the account, by its name in sasl.conf(5).  Secrets kept in files arrive as their content, under the
+ * name of the option that would have held them (oauth2_client_secret_file arrives as oauth2_client_secret). */
+struct bearer_option {
+    const char *name;
+    const char *value;
+};
+
+/* What a successful request brought.  Everything is copied before grant() returns; wipe your own copy after. */
+struct bearer_grant {
+    const char *access_token;  /* RFC 6750 b64token */
+    int64_t lifetime;          /* seconds from now, 0 = not told */
+    int64_t refresh_in;        /* seconds from now after which an early renewal is welcome, 0 = not told */
+    const char *refresh_token; /* NULL = none came: the one in hand stays good (RFC 6749 section 6) */
+    const char *user;          /* who signed in, NULL = not told */
+};
+
+/* Why there is none.  Never put a secret into either text. */
+struct bearer_failure {
+    enum bearer_status status;
+    const char *cause;   /* one word for machines, such as AADSTS7000215 or invalid_grant; NULL = the status' name */
+    int64_t retry_after; /* seconds the server asked us to stay away, 0 = not told */
+    const char *text;    /* a sentence for people, with the remedy; no full stop at its end */
+};
+
+enum bearer_log_level { BEARER_LOG_ERROR, BEARER_LOG_WARNING, BEARER_LOG_NOTE };
+
+/* How a person takes part in a sign-in.  Both functions return 0 to go on; anything else ends the sign-in. */
+struct bearer_ceremony {
+    void *context;
+    /* Show where to go and what to type there (RFC 8628 section 3.3).  message may be NULL. */
+    int (*show)(void *context, const char *uri, const char *code, const char *message, int64_t expires_in);
+    /* Wait that long. */
+    int (*wait)(void *context, int64_t milliseconds);
+};
+
+struct bearer_request {
+    unsigned abi;                        /* BEARER_PROVIDER_ABI of the caller */
+    const char *identity;                /* who signs in, lower case; for one-for-all providers the section's name */
+    const struct bearer_option *options; /* ended by a row whose name is NULL */
+    const char *refresh_token;           /* the one in hand, or NULL */
+    const char *password;                /* what the program has as password; only with BEARER_WANTS_PASSWORD */
+    const char *ca_pem;                  /* trust these certificates (PEM) and no others; NULL = see ca_file */
+    size_t ca_pem_length;
+    const char *ca_file;                 /* the same as a file; NULL = the system's */
+    int64_t deadline;                    /* milliseconds of CLOCK_MONOTONIC by which to be back */
+
+    void *context;                       /* for the functions below */
+    void (*grant)(void *context, const struct bearer_grant *grant);
+    void (*fail)(void *context, const struct bearer_failure *failure);
+    void (*log)(void *context, enum bearer_log_level level, const char *text);
+};
+
+/* Properties of a provider. */
+#define BEARER_PER_IDENTITY   0x01 /* every identity has a token of its own; else the section has one for all */
+#define BEARER_REPEATABLE     0x02 /* asking twice at once harms nothing (false where a grant is used up by asking) */
+#define BEARER_WANTS_PASSWORD 0x04 /* needs what the program has as password; such tokens are never stored */
+
+struct bearer_provider {
+    unsigned abi;        /* BEARER_PROVIDER_ABI */
+    const char *name;    /* as in oauth2_provider */
+    const char *summary; /* half a line for people */
+    unsigned flags;
+
+    /* Do now what cannot be done in a chroot jail: read files, initialise libraries.  May be NULL.  Called as often as the
+     * host program initialises libsasl2. */
+    enum bearer_status (*prepare)(void);
+
+    /* Get a token.  Returns BEARER_OK after exactly one call of request->grant, or the status given to exactly one call
+     * of request->fail.  Must be safe to call from several threads at once. */
+    enum bearer_status (*fetch)(const struct bearer_request *request);
+
+    /* Have a person sign in.  Returns as fetch does.  May be NULL. */
+    enum bearer_status (*sign_in)(const struct bearer_request *request, const struct bearer_ceremony *ceremony);
+};
+
+/* What a provider's shared object defines. */
+extern const struct bearer_provider bearer_provider __attribute__((visibility("default")));
+
+#endif

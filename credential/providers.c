@@ -1,0 +1,75 @@
+/* providers.c - see providers.h */
+#include "credential/providers.h"
+
+#include "credential/text.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MODULE_PREFIX "module:"
+
+static const struct bearer_provider_row rows[] = {
+    { "delegated", "a person signed in; the refresh token is kept", BEARER_PER_IDENTITY, true,
+      { OPT_CLIENT_ID, OPT_COUNT }, false },
+    { "app_only", "an application on its own, with its own credential", BEARER_REPEATABLE, true,
+      { OPT_CLIENT_ID, OPT_COUNT }, true },
+    { "password_field", "the program's password is the access token", BEARER_REPEATABLE | BEARER_WANTS_PASSWORD, false,
+      { OPT_COUNT }, false },
+    { MODULE_PREFIX, "a module of your own", BEARER_REPEATABLE, false, { OPT_COUNT }, false },
+};
+
+const struct bearer_provider_row *bearer_provider_row(const char *oauth2_provider)
+{
+    size_t last = sizeof rows / sizeof rows[0] - 1;
+
+    for (size_t i = 0; i < last; i++)
+        if (strcmp(rows[i].name, oauth2_provider) == 0)
+            return &rows[i];
+    return &rows[last];
+}
+
+static const char *module_name(const char *oauth2_provider)
+{
+    size_t prefix = strlen(MODULE_PREFIX);
+
+    return strncmp(oauth2_provider, MODULE_PREFIX, prefix) == 0 ? oauth2_provider + prefix : oauth2_provider;
+}
+
+static enum bearer_status check(const char *path, const struct bearer_provider *provider, struct bearer_error *err)
+{
+    if (provider == NULL)
+        return bearer_fail(err, BEARER_CONFIG, "'%s' is not a provider: it defines no symbol bearer_provider", path);
+    if (provider->abi != BEARER_PROVIDER_ABI)
+        return bearer_fail(err, BEARER_CONFIG, "provider '%s' was built for interface %u, this is %u: build it anew", path,
+                           provider->abi, BEARER_PROVIDER_ABI);
+    if (provider->fetch == NULL)
+        return bearer_fail(err, BEARER_CONFIG, "provider '%s' has no function fetch", path);
+    return BEARER_OK;
+}
+
+enum bearer_status bearer_provider_load(const char *directory, const char *oauth2_provider,
+                                        const struct bearer_provider **provider_out, struct bearer_error *err)
+{
+    char *path = bearer_text_format("%s/%s.so", directory, module_name(oauth2_provider));
+    const struct bearer_provider *provider;
+    enum bearer_status st;
+    void *module;
+
+    *provider_out = NULL;
+    if (path == NULL)
+        return bearer_fail(err, BEARER_NOMEM, "out of memory");
+    /* NODELETE: libsasl2 unloads us in sasl_done(), and the libraries behind a provider do not survive that. */
+    module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (module == NULL) {
+        st = bearer_fail(err, BEARER_CONFIG, "cannot load provider %s: %s", oauth2_provider, dlerror());
+    } else {
+        provider = dlsym(module, "bearer_provider");
+        st = check(path, provider, err);
+        if (st == BEARER_OK)
+            *provider_out = provider;
+        dlclose(module); /* the count only; the code stays */
+    }
+    free(path);
+    return st;
+}

@@ -1,0 +1,336 @@
+/* mechanism.c - see mechanism.h
+ *
+ * Two steps suit every host.  The first asks who, obtains a token and sends it; whatever the server said before is ignored
+ * (hosts without initial response pass an empty challenge, or bytes left in their buffer).  The second always ends well:
+ * an error challenge is told to the log and answered, and the server's own refusal follows.
+ */
+#include "plugin/mechanism.h"
+
+#include "credential/context.h"
+#include "credential/text.h"
+#include "plugin/message.h"
+#include "plugin/prompts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVICE_MAX 64     /* bytes of a port or a service name */
+#define CHALLENGE_SHOWN 300 /* bytes of a server's challenge that go into the log */
+
+/* One mechanism. */
+struct mechanism {
+    const char *name;
+    enum bearer_status (*build)(const struct bearer_message *message, struct bearer_secret *out, struct bearer_error *err);
+    const char *last_answer; /* to an error challenge, or to none */
+};
+
+static const struct mechanism mechanisms[BEARER_MECHANISM_COUNT] = {
+    { "XOAUTH2", bearer_message_xoauth2, "" },
+    { "OAUTHBEARER", bearer_message_oauthbearer, "\001" }, /* RFC 7628 section 3.2.3 */
+};
+
+/* One connection. */
+struct session {
+    const struct mechanism *mechanism;
+    struct bearer_context *context;
+    int sent; /* the token is out: the next step is the second */
+    char *user;    /* authentication id as typed; NULL = not known yet */
+    char *mailbox; /* authorization id as typed; NULL = the same as user */
+    struct bearer_holder *holder;
+    int64_t issued;
+    struct bearer_secret message; /* libsasl2 reads it after the step has returned */
+};
+
+/* What libsasl2 keeps for each mechanism; it must outlive the plugs. */
+struct global {
+    const struct mechanism *mechanism;
+    struct bearer_context *context;
+    void (*released)(void *context, const sasl_utils_t *utils);
+};
+
+static struct global globals[BEARER_MECHANISM_COUNT];
+
+/* ------------------------------------------------------------------ telling */
+
+static const int log_levels[] = {
+    [BEARER_LOG_ERROR] = SASL_LOG_ERR,
+    [BEARER_LOG_WARNING] = SASL_LOG_WARN,
+    [BEARER_LOG_NOTE] = SASL_LOG_NOTE,
+};
+
+static void tell(void *context, enum bearer_log_level level, const char *text)
+{
+    const sasl_utils_t *utils = context;
+
+    utils->log(utils->conn, log_levels[level], "%s", text);
+}
+
+/* Puts the reason where each kind of host looks: its own log, and sasl_errdetail().  Gives the SASL code to return. */
+static int fail(const struct session *session, const sasl_utils_t *utils, const struct bearer_error *err)
+{
+    const char *provider = session->holder != NULL ? bearer_holder_account(session->holder)->provider_name : "none";
+    char text[1200], user[324];
+
+    bearer_text_printable(user, sizeof user, session->user != NULL ? session->user : "",
+                          session->user != NULL ? strlen(session->user) : 0);
+    snprintf(text, sizeof text, "%s account=%s provider=%s cause=%s", err->text, user, provider, bearer_error_cause(err));
+    utils->seterror(utils->conn, SASL_NOLOG, "%s", text);
+    utils->log(utils->conn, err->status == BEARER_LATER ? SASL_LOG_WARN : SASL_LOG_ERR, "%s", text);
+    return bearer_status_row(err->status)->sasl_code;
+}
+
+/* ------------------------------------------------------------------ the first step */
+
+/* Keeps a copy of what the program lent for this step only. */
+static int keep(char **slot, const char *value)
+{
+    if (*slot != NULL || value == NULL || *value == '\0')
+        return SASL_OK;
+    *slot = strdup(value);
+    return *slot != NULL ? SASL_OK : SASL_NOMEM;
+}
+
+static int ask_names(struct session *session, const sasl_utils_t *utils, sasl_interact_t **prompt_need)
+{
+    struct bearer_answer answers[] = {
+        { SASL_CB_AUTHNAME, "User name (who signs in)", NULL, 0 },
+        { SASL_CB_USER, "Mailbox to open (empty: your own)", NULL, 0 },
+    };
+    struct bearer_error err = BEARER_ERROR_INIT;
+    int result;
+
+    if (session->user != NULL)
+        return SASL_OK;
+    result = bearer_ask(utils, prompt_need, answers, 2);
+    if (result == SASL_INTERACT)
+        return result;
+    if (result != SASL_OK || answers[0].value == NULL || *answers[0].value == '\0') {
+        bearer_fail(&err, BEARER_USAGE, "the program did not say which user to log in as");
+        return fail(session, utils, &err);
+    }
+    result = keep(&session->user, answers[0].value);
+    return result == SASL_OK ? keep(&session->mailbox, answers[1].value) : result;
+}
+
+static int ask_password(struct session *session, const sasl_utils_t *utils, sasl_interact_t **prompt_need,
+                        const char **password_out)
+{
+    struct bearer_answer answer = { SASL_CB_PASS, "Access token", NULL, 0 };
+    struct bearer_error err = BEARER_ERROR_INIT;
+    int result;
+
+    *password_out = NULL;
+    if (!(bearer_holder_account(session->holder)->provider->flags & BEARER_WANTS_PASSWORD))
+        return SASL_OK;
+    result = bearer_ask(utils, prompt_need, &answer, 1);
+    if (result == SASL_INTERACT)
+        return result;
+    if (result != SASL_OK || answer.value == NULL || *answer.value == '\0') {
+        bearer_fail(&err, BEARER_USAGE, "provider password_field expects the access token as the program's password, which is "
+                                        "empty");
+        return fail(session, utils, &err);
+    }
+    *password_out = answer.value;
+    return SASL_OK;
+}
+
+/* libsasl2 wants both identities told before a mechanism succeeds, and may strip blanks from them. */
+static int canonicalise(const struct session *session, sasl_client_params_t *params, sasl_out_params_t *oparams)
+{
+    int result;
+
+    if (session->mailbox == NULL)
+        return params->canon_user(params->utils->conn, session->user, 0, SASL_CU_AUTHID | SASL_CU_AUTHZID, oparams);
+    result = params->canon_user(params->utils->conn, session->user, 0, SASL_CU_AUTHID, oparams);
+    if (result == SASL_OK)
+        result = params->canon_user(params->utils->conn, session->mailbox, 0, SASL_CU_AUTHZID, oparams);
+    return result;
+}
+
+/* The port in "address;port", libsasl2's form. */
+static const char *port_of(const char *remote, char port[SERVICE_MAX])
+{
+    const char *semicolon = remote != NULL ? strrchr(remote, ';') : NULL;
+
+    if (semicolon == NULL || strlen(semicolon + 1) >= SERVICE_MAX)
+        return NULL;
+    return strcpy(port, semicolon + 1);
+}
+
+static enum bearer_status build_message(struct session *session, const sasl_client_params_t *params, const char *mailbox,
+                                        const char *password, struct bearer_error *err)
+{
+    const struct bearer_log log = { tell, (void *)(uintptr_t)params->utils };
+    const struct bearer_demand demand = { 0, password, &log };
+    struct bearer_secret token = BEARER_SECRET_INIT;
+    struct bearer_message message = { .mailbox = mailbox, .host = params->serverFQDN };
+    char port[SERVICE_MAX];
+    enum bearer_status st;
+
+    if ((st = bearer_account_may_go_to(bearer_holder_account(session->holder), params->serverFQDN, err)) != BEARER_OK)
+        return st;
+    st = bearer_obtain(session->context, session->holder, &demand, &token, &session->issued, err);
+    if (st == BEARER_OK) {
+        message.port = port_of(params->ipremoteport, port);
+        message.token = bearer_secret_reveal(&token);
+        st = session->mechanism->build(&message, &session->message, err);
+    }
+    bearer_secret_clear(&token);
+    return st;
+}
+
+static int first_step(struct session *session, sasl_client_params_t *params, sasl_interact_t **prompt_need,
+                      const char **clientout, unsigned *clientoutlen, sasl_out_params_t *oparams)
+{
+    struct bearer_error err = BEARER_ERROR_INIT;
+    const char *password;
+    int result;
+
+    if ((result = ask_names(session, params->utils, prompt_need)) != SASL_OK)
+        return result;
+    if (session->holder == NULL &&
+        bearer_context_find(session->context, session->user, &session->holder, &err) != BEARER_OK)
+        return fail(session, params->utils, &err);
+    if ((result = ask_password(session, params->utils, prompt_need, &password)) != SASL_OK ||
+        (result = canonicalise(session, params, oparams)) != SASL_OK)
+        return result;
+    if (build_message(session, params, oparams->user, password, &err) != BEARER_OK)
+        return fail(session, params->utils, &err);
+    session->sent = 1;
+    *clientout = bearer_secret_reveal(&session->message);
+    *clientoutlen = (unsigned)session->message.length;
+    return SASL_CONTINUE;
+}
+
+/* ------------------------------------------------------------------ the second step */
+
+/* An error challenge is JSON; anything else is a host's own leftover. */
+static int is_error_challenge(const char *serverin, unsigned length)
+{
+    unsigned i = 0;
+
+    while (i < length && strchr(" \t\r\n", serverin[i]) != NULL && serverin[i] != '\0')
+        i++;
+    return i < length && serverin[i] == '{';
+}
+
+static void tell_refusal(const struct session *session, const sasl_client_params_t *params, const char *serverin,
+                         unsigned length)
+{
+    const sasl_utils_t *utils = params->utils;
+    const struct bearer_account *account = bearer_holder_account(session->holder);
+    int dropped = bearer_rejected(session->context, session->holder, session->issued);
+    char challenge[CHALLENGE_SHOWN], text[1200];
+
+    bearer_text_printable(challenge, sizeof challenge, serverin, length);
+    if (dropped)
+        snprintf(text, sizeof text,
+                 "the mail server refused the access token, so the next login fetches a new one (%s) account=%s provider=%s "
+                 "cause=token_refused",
+                 challenge, session->user, account->provider_name);
+    else
+        snprintf(text, sizeof text,
+                 "the mail server refuses this mailbox to %s, whose token was issued lately: check the permissions (%s) "
+                 "account=%s provider=%s cause=mailbox_refused",
+                 account->name, challenge, session->user, account->provider_name);
+    utils->seterror(utils->conn, SASL_NOLOG, "%s", text);
+    utils->log(utils->conn, SASL_LOG_ERR, "%s", text);
+}
+
+static int second_step(struct session *session, const sasl_client_params_t *params, const char *serverin,
+                       unsigned serverinlen, const char **clientout, unsigned *clientoutlen, sasl_out_params_t *oparams)
+{
+    bearer_secret_clear(&session->message);
+    if (serverin != NULL && is_error_challenge(serverin, serverinlen))
+        tell_refusal(session, params, serverin, serverinlen);
+    *clientout = session->mechanism->last_answer;
+    *clientoutlen = (unsigned)strlen(session->mechanism->last_answer);
+    oparams->doneflag = 1;
+    oparams->mech_ssf = 0;
+    oparams->maxoutbuf = 0;
+    oparams->encode_context = NULL;
+    oparams->encode = NULL;
+    oparams->decode_context = NULL;
+    oparams->decode = NULL;
+    oparams->param_version = 0;
+    return SASL_OK;
+}
+
+/* ------------------------------------------------------------------ what libsasl2 calls */
+
+static int session_new(void *glob_context, sasl_client_params_t *params, void **conn_context)
+{
+    const struct global *global = glob_context;
+    struct session *session = calloc(1, sizeof *session);
+
+    (void)params;
+    if (session == NULL)
+        return SASL_NOMEM;
+    session->mechanism = global->mechanism;
+    session->context = global->context;
+    *conn_context = session;
+    return SASL_OK;
+}
+
+static int session_step(void *conn_context, sasl_client_params_t *params, const char *serverin, unsigned serverinlen,
+                        sasl_interact_t **prompt_need, const char **clientout, unsigned *clientoutlen,
+                        sasl_out_params_t *oparams)
+{
+    struct session *session = conn_context;
+
+    *clientout = NULL;
+    *clientoutlen = 0;
+    if (session->sent)
+        return second_step(session, params, serverin, serverinlen, clientout, clientoutlen, oparams);
+    if (params->props.min_ssf > params->external_ssf) {
+        params->utils->seterror(params->utils->conn, SASL_NOLOG, "%s gives no security layer of its own: use TLS",
+                                session->mechanism->name);
+        return SASL_TOOWEAK;
+    }
+    return first_step(session, params, prompt_need, clientout, clientoutlen, oparams);
+}
+
+static void session_dispose(void *conn_context, const sasl_utils_t *utils)
+{
+    struct session *session = conn_context;
+
+    (void)utils;
+    if (session == NULL)
+        return;
+    bearer_secret_clear(&session->message);
+    free(session->user);
+    free(session->mailbox);
+    free(session);
+}
+
+static void mechanism_free(void *glob_context, const sasl_utils_t *utils)
+{
+    const struct global *global = glob_context;
+
+    global->released(global->context, utils);
+}
+
+void bearer_mechanisms(struct bearer_context *context, void (*released)(void *context, const sasl_utils_t *utils),
+                       sasl_client_plug_t plugs[BEARER_MECHANISM_COUNT])
+{
+    /* Only the name: without this, libsasl2 demands a password callback of every host. */
+    static const unsigned long required_prompts[] = { SASL_CB_AUTHNAME, SASL_CB_LIST_END };
+
+    for (int i = 0; i < BEARER_MECHANISM_COUNT; i++) {
+        globals[i] = (struct global){ &mechanisms[i], context, released };
+        plugs[i] = (sasl_client_plug_t){
+            .mech_name = mechanisms[i].name,
+            .max_ssf = 0,
+            /* Not NOPLAINTEXT: who sees a bearer token can use it.  Not sniffable by dictionary, and revealing a credential. */
+            .security_flags = SASL_SEC_NOANONYMOUS | SASL_SEC_NODICTIONARY | SASL_SEC_PASS_CREDENTIALS,
+            .features = SASL_FEAT_WANT_CLIENT_FIRST | SASL_FEAT_ALLOWS_PROXY,
+            .required_prompts = required_prompts,
+            .glob_context = &globals[i],
+            .mech_new = session_new,
+            .mech_step = session_step,
+            .mech_dispose = session_dispose,
+            .mech_free = mechanism_free,
+        };
+    }
+}

@@ -1,0 +1,323 @@
+/* http.c - see http.h */
+#include "provider/http.h"
+
+#include "credential/clock.h"
+#include "credential/options.h"
+#include "credential/secret.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BODY_MAX 1048576 /* bytes of an answer */
+#define RETRY_PAUSE 1000 /* ms before the one retry, if the server does not say */
+#define POLL_MAX 1000    /* ms between two looks at the clock */
+#define NOT_PROXIED "localhost,127.0.0.1,::1,169.254.169.254"
+
+struct transfer {
+    CURL *easy;
+    CURLM *multi;
+    struct curl_slist *headers;
+    char *form;
+    struct http_reply *reply;
+    bool too_large;
+    char message[CURL_ERROR_SIZE];
+};
+
+/* ------------------------------------------------------------------ libcurl's set-up */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode initialised = CURLE_FAILED_INIT;
+
+static void initialise(void)
+{
+    initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+enum bearer_status http_prepare(struct bearer_error *err)
+{
+    pthread_once(&once, initialise);
+    return initialised == CURLE_OK ? BEARER_OK : bearer_fail(err, BEARER_LOCAL, "cannot initialise libcurl");
+}
+
+/* ------------------------------------------------------------------ the answer */
+
+static size_t take_body(char *bytes, size_t size, size_t count, void *data)
+{
+    struct transfer *t = data;
+    size_t length = size * count;
+    char *grown;
+
+    if (t->reply->length + length > BODY_MAX) {
+        t->too_large = true;
+        return 0;
+    }
+    /* Not realloc: it would leave a copy behind that nobody wipes. */
+    grown = malloc(t->reply->length + length + 1);
+    if (grown == NULL)
+        return 0;
+    if (t->reply->body != NULL) {
+        memcpy(grown, t->reply->body, t->reply->length);
+        bearer_wipe(t->reply->body, t->reply->length);
+        free(t->reply->body);
+    }
+    memcpy(grown + t->reply->length, bytes, length);
+    t->reply->length += length;
+    grown[t->reply->length] = '\0';
+    t->reply->body = grown;
+    return length;
+}
+
+void http_reply_clear(struct http_reply *reply)
+{
+    bearer_wipe(reply->body, reply->length);
+    free(reply->body);
+    *reply = (struct http_reply)HTTP_REPLY_INIT;
+}
+
+/* ------------------------------------------------------------------ the request */
+
+/* Appends name=value, url-encoded. */
+static bool append_field(CURL *easy, FILE *out, const struct http_field *field, const char *gap)
+{
+    char *value = curl_easy_escape(easy, field->value, (int)strlen(field->value));
+
+    if (value == NULL)
+        return false;
+    fprintf(out, "%s%s=%s", gap, field->name, value);
+    bearer_wipe_string(value);
+    curl_free(value);
+    return true;
+}
+
+static char *encode_form(CURL *easy, const struct http_field *fields)
+{
+    char *form = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&form, &size);
+    const char *gap = "";
+    bool ok = out != NULL;
+
+    for (; ok && fields->name != NULL; fields++) {
+        if (fields->value == NULL)
+            continue;
+        ok = append_field(easy, out, fields, gap);
+        gap = "&";
+    }
+    if (out != NULL && fclose(out) == 0 && ok)
+        return form;
+    bearer_wipe_string(form);
+    free(form);
+    return NULL;
+}
+
+static CURLcode set_trust(CURL *easy, const struct http_request *request)
+{
+    struct curl_blob bundle = { (void *)(uintptr_t)request->ca_pem, request->ca_pem_length, CURL_BLOB_COPY };
+    CURLcode code = CURLE_OK;
+
+    if (request->ca_pem != NULL)
+        code = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &bundle);
+    else if (request->ca_file != NULL)
+        code = curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
+    if (code == CURLE_OK && (request->ca_pem != NULL || request->ca_file != NULL))
+        code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    return code;
+}
+
+#define SET(option, value) (code = code == CURLE_OK ? curl_easy_setopt(t->easy, option, value) : code)
+
+static CURLcode set_options(struct transfer *t, const struct http_request *request)
+{
+    CURLcode code = CURLE_OK;
+
+    SET(CURLOPT_URL, request->url);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    SET(CURLOPT_PROTOCOLS_STR, "https,http");
+#else
+    SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTPS | CURLPROTO_HTTP));
+#endif
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    SET(CURLOPT_QUICK_EXIT, 1L);
+#endif
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_PROXY, request->proxy != NULL ? request->proxy : "");
+    SET(CURLOPT_NOPROXY, NOT_PROXIED);
+    SET(CURLOPT_HTTPHEADER, t->headers);
+    SET(CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
+    SET(CURLOPT_WRITEFUNCTION, take_body);
+    SET(CURLOPT_WRITEDATA, t);
+    SET(CURLOPT_ERRORBUFFER, t->message);
+    SET(CURLOPT_FORBID_REUSE, 1L);
+    if (t->form != NULL) {
+        SET(CURLOPT_POSTFIELDSIZE, (long)strlen(t->form));
+        SET(CURLOPT_POSTFIELDS, t->form);
+    }
+    return code == CURLE_OK ? set_trust(t->easy, request) : code;
+}
+
+static void transfer_clear(struct transfer *t)
+{
+    if (t->multi != NULL && t->easy != NULL)
+        curl_multi_remove_handle(t->multi, t->easy);
+    curl_easy_cleanup(t->easy);
+    curl_multi_cleanup(t->multi);
+    curl_slist_free_all(t->headers);
+    bearer_wipe_string(t->form);
+    free(t->form);
+}
+
+static enum bearer_status transfer_set_up(struct transfer *t, const struct http_request *request, struct bearer_error *err)
+{
+    t->easy = curl_easy_init();
+    t->multi = curl_multi_init();
+    t->headers = curl_slist_append(NULL, "Accept: application/json");
+    if (t->easy == NULL || t->multi == NULL || t->headers == NULL ||
+        (request->form != NULL && (t->form = encode_form(t->easy, request->form)) == NULL))
+        return bearer_fail(err, BEARER_NOMEM, "out of memory");
+    if (set_options(t, request) != CURLE_OK || curl_multi_add_handle(t->multi, t->easy) != CURLM_OK)
+        return bearer_fail(err, BEARER_LOCAL, "libcurl does not take its options: is it older than 7.77?");
+    return BEARER_OK;
+}
+
+/* ------------------------------------------------------------------ driving it */
+
+/* libcurl may start its resolver thread here: it must inherit a mask that leaves the host's signals to the host.  A SIGPIPE
+ * that was raised meanwhile is ours and is taken back. */
+static CURLMcode perform(CURLM *multi, int *running)
+{
+    static const struct timespec at_once = { 0, 0 };
+    sigset_t all, pipe_only, before, pending;
+    CURLMcode code;
+    bool was_pending;
+
+    sigfillset(&all);
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    code = curl_multi_perform(multi, running);
+    if (!was_pending)
+        while (sigtimedwait(&pipe_only, NULL, &at_once) == SIGPIPE)
+            ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+/* Runs the transfer to its end or to the deadline. */
+static CURLcode run(struct transfer *t, int64_t deadline)
+{
+    int running = 1, left;
+    const CURLMsg *message;
+
+    while (running) {
+        int64_t remaining = deadline - bearer_monotonic();
+
+        if (remaining <= 0)
+            return CURLE_OPERATION_TIMEDOUT;
+        if (perform(t->multi, &running) != CURLM_OK)
+            return CURLE_OUT_OF_MEMORY;
+        if (running)
+            curl_multi_poll(t->multi, NULL, 0, (int)(remaining < POLL_MAX ? remaining : POLL_MAX), NULL);
+    }
+    while ((message = curl_multi_info_read(t->multi, &left)) != NULL)
+        if (message->msg == CURLMSG_DONE)
+            return message->data.result;
+    return CURLE_OPERATION_TIMEDOUT;
+}
+
+/* "https://host:port" of a URL: enough to recognise, and free of what a query may hold. */
+static int host_length(const char *url)
+{
+    const char *host = strstr(url, "://");
+
+    return host != NULL ? (int)(host - url + 3 + (int)strcspn(host + 3, "/?#")) : (int)strcspn(url, "?#");
+}
+
+static enum bearer_status explain(const struct transfer *t, const struct http_request *request, CURLcode code,
+                                  struct bearer_error *err)
+{
+    const char *reason = t->message[0] != '\0' ? t->message : curl_easy_strerror(code);
+    int shown = host_length(request->url);
+
+    switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return bearer_fail(err, BEARER_LATER, "no answer from %.*s in time", shown, request->url);
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return bearer_fail(err, BEARER_LATER,
+                           "the certificate of %.*s cannot be trusted: %s; is the clock right, is a proxy in between, does "
+                           "oauth2_ca_file name the right authority?",
+                           shown, request->url, reason);
+    case CURLE_SSL_CACERT_BADFILE:
+        return bearer_fail(err, BEARER_CONFIG, "the certificates to trust cannot be read: %s", reason);
+    case CURLE_WRITE_ERROR:
+        if (t->too_large)
+            return bearer_fail(err, BEARER_LATER, "the answer of %.*s exceeds %d bytes", shown, request->url, BODY_MAX);
+        break;
+    default:
+        break;
+    }
+    return bearer_fail(err, BEARER_LATER, "cannot reach %.*s: %s", shown, request->url, reason);
+}
+
+/* One try.  *code_out is libcurl's, to tell what may be tried again. */
+static enum bearer_status try_once(const struct http_request *request, struct http_reply *reply, CURLcode *code_out,
+                                   struct bearer_error *err)
+{
+    struct transfer t = { .reply = reply };
+    enum bearer_status st = transfer_set_up(&t, request, err);
+    curl_off_t retry_after = 0;
+
+    *code_out = CURLE_FAILED_INIT;
+    if (st == BEARER_OK) {
+        *code_out = run(&t, request->deadline);
+        if (*code_out != CURLE_OK)
+            st = explain(&t, request, *code_out, err);
+        else if (curl_easy_getinfo(t.easy, CURLINFO_RESPONSE_CODE, &reply->status) == CURLE_OK &&
+                 curl_easy_getinfo(t.easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK)
+            reply->retry_after = (int64_t)retry_after;
+    }
+    transfer_clear(&t);
+    return st;
+}
+
+/* Whether to try again: only where the server cannot have acted on the first request, or says so. */
+static bool worth_a_retry(enum bearer_status st, CURLcode code, const struct http_reply *reply)
+{
+    if (st == BEARER_OK)
+        return reply->status == 429 || reply->status >= 500;
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
+}
+
+enum bearer_status http_send(const struct http_request *request, struct http_reply *reply, struct bearer_error *err)
+{
+    struct bearer_error first = BEARER_ERROR_INIT;
+    enum bearer_status st;
+    CURLcode code;
+    int64_t pause;
+
+    if ((st = bearer_url_check(request->url, err)) != BEARER_OK || (st = http_prepare(err)) != BEARER_OK)
+        return st;
+    st = try_once(request, reply, &code, &first);
+    pause = reply->retry_after > 0 ? reply->retry_after * 1000 : RETRY_PAUSE;
+    if (worth_a_retry(st, code, reply) && bearer_monotonic() + pause + RETRY_PAUSE < request->deadline) {
+        bearer_sleep(pause);
+        http_reply_clear(reply);
+        bearer_error_clear(&first);
+        st = try_once(request, reply, &code, &first);
+    }
+    if (st != BEARER_OK && err != NULL && err->status == BEARER_OK)
+        *err = first;
+    return st;
+}

@@ -1,0 +1,290 @@
+/* oauth.c - see oauth.h */
+#include "provider/oauth.h"
+
+#include "credential/secret.h"
+#include "credential/text.h"
+#include "provider/catalogue.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define DESCRIPTION_MAX 360 /* bytes of a server's description that are shown */
+#define BODY_SHOWN 60       /* bytes of an answer that is no JSON */
+
+const char *oauth_option(const struct bearer_request *request, const char *name)
+{
+    for (const struct bearer_option *option = request->options; option->name != NULL; option++)
+        if (strcmp(option->name, name) == 0)
+            return option->value;
+    return NULL;
+}
+
+enum bearer_status oauth_fail(const struct bearer_request *request, const struct bearer_error *err)
+{
+    const struct bearer_failure failure = {
+        .status = err->status,
+        .cause = err->cause[0] != '\0' ? err->cause : NULL,
+        .retry_after = err->retry_after,
+        .text = err->text,
+    };
+
+    request->fail(request->context, &failure);
+    return err->status;
+}
+
+void oauth_reply_clear(struct oauth_reply *reply)
+{
+    json_decref(reply->json);
+    *reply = (struct oauth_reply)OAUTH_REPLY_INIT;
+}
+
+bool oauth_number(const json_t *value, int64_t *number_out)
+{
+    double number;
+    char *end;
+
+    if (json_is_integer(value)) {
+        *number_out = json_integer_value(value);
+        return *number_out >= 0;
+    }
+    if (json_is_string(value)) {
+        const char *text = json_string_value(value);
+
+        number = strtod(text, &end);
+        if (end == text || *end != '\0')
+            return false;
+    } else if (json_is_real(value)) {
+        number = json_real_value(value);
+    } else {
+        return false;
+    }
+    if (!isfinite(number) || number < 0)
+        return false;
+    *number_out = number < 9e15 ? (int64_t)number : (int64_t)9e15;
+    return true;
+}
+
+/* ------------------------------------------------------------------ errors */
+
+static const char *member(const json_t *json, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json, name));
+
+    return text != NULL ? text : "";
+}
+
+/* Microsoft's number for the error, or 0: the first of error_codes, else from the description. */
+static long aadsts_code(const json_t *json)
+{
+    const json_t *codes = json_object_get(json, "error_codes");
+    const char *found = strstr(member(json, "error_description"), "AADSTS");
+
+    if (json_is_array(codes) && json_is_integer(json_array_get(codes, 0)))
+        return (long)json_integer_value(json_array_get(codes, 0));
+    return found != NULL ? strtol(found + strlen("AADSTS"), NULL, 10) : 0;
+}
+
+/* The sentence of a description, without the traces behind it. */
+static void shorten(char out[DESCRIPTION_MAX], const char *description)
+{
+    static const char *const ends[] = { "\r\n", "\n", " Trace ID:", " Correlation ID:", " Timestamp:" };
+    size_t length = strlen(description);
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const char *end = strstr(description, ends[i]);
+
+        if (end != NULL && (size_t)(end - description) < length)
+            length = (size_t)(end - description);
+    }
+    while (length > 0 && strchr(". ", description[length - 1]) != NULL)
+        length--;
+    bearer_text_printable(out, DESCRIPTION_MAX, description, length);
+}
+
+static enum bearer_status explain_error(const struct bearer_request *request, const json_t *json, const char *error,
+                                        int64_t retry_after, struct bearer_error *err)
+{
+    long code = aadsts_code(json);
+    const struct catalogue_row *row = catalogue_find(code);
+    enum bearer_status st = catalogue_status(error, code, request->refresh_token != NULL);
+    char description[DESCRIPTION_MAX], correlation[64];
+    const char *remedy = row != NULL ? row->remedy : catalogue_remedy(st);
+
+    shorten(description, member(json, "error_description"));
+    bearer_text_printable(correlation, sizeof correlation, member(json, "correlation_id"),
+                          strlen(member(json, "correlation_id")));
+    bearer_fail(err, st, "the identity provider says %s%s%s; %s%s%s", error, description[0] != '\0' ? ": " : "", description,
+                remedy, correlation[0] != '\0' ? " correlation_id=" : "", correlation);
+    err->retry_after = retry_after;
+    if (code > 0)
+        snprintf(err->cause, sizeof err->cause, "AADSTS%ld", code);
+    else
+        bearer_text_printable(err->cause, sizeof err->cause, error, strlen(error));
+    return st;
+}
+
+/* An answer that OAuth does not know: a proxy's, a captive portal's, an outage's. */
+static enum bearer_status explain_body(const char *endpoint, const struct http_reply *answer, struct bearer_error *err)
+{
+    char start[BODY_SHOWN];
+    enum bearer_status st;
+
+    bearer_text_printable(start, sizeof start, answer->body != NULL ? answer->body : "", answer->length);
+    if (answer->status == 429)
+        st = bearer_fail(err, BEARER_LATER, "%s is asked too often and wants a pause", endpoint);
+    else if (answer->status >= 500)
+        st = bearer_fail(err, BEARER_LATER, "%s has trouble of its own (HTTP %ld)", endpoint, answer->status);
+    else if (answer->status >= 300 && answer->status < 400)
+        st = bearer_fail(err, BEARER_LATER, "%s answers with a redirect (HTTP %ld), which is never followed", endpoint,
+                         answer->status);
+    else if (answer->status == 200) /* a token may stand in there: show nothing of it */
+        st = bearer_fail(err, BEARER_LATER,
+                         "%s answers with something else than a token; is a proxy or a login page in between?", endpoint);
+    else
+        st = bearer_fail(err, BEARER_LATER, "%s answers HTTP %ld and no JSON ('%s'); is the address right?", endpoint,
+                         answer->status, start);
+    err->retry_after = answer->retry_after;
+    return st;
+}
+
+/* ------------------------------------------------------------------ asking */
+
+static enum bearer_status read_reply(const struct bearer_request *request, const char *endpoint,
+                                     const struct http_reply *answer, struct oauth_reply *reply, struct bearer_error *err)
+{
+    const char *error;
+    enum bearer_status st;
+
+    reply->json = answer->body != NULL ? json_loadb(answer->body, answer->length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    error = member(reply->json, "error");
+    if (*error != '\0') { /* Entra reports device code errors with HTTP 200: look here first */
+        bearer_text_printable(reply->error, sizeof reply->error, error, strlen(error));
+        if (answer->status == 429 || answer->status >= 500)
+            st = explain_body(endpoint, answer, err);
+        else
+            st = explain_error(request, reply->json, reply->error, answer->retry_after, err);
+    } else if (!json_is_object(reply->json) || answer->status != 200) {
+        st = explain_body(endpoint, answer, err);
+    } else {
+        return BEARER_OK;
+    }
+    json_decref(reply->json);
+    reply->json = NULL;
+    return st;
+}
+
+enum bearer_status oauth_post(const struct bearer_request *request, const char *endpoint, const struct http_field *form,
+                              int64_t deadline, struct oauth_reply *reply, struct bearer_error *err)
+{
+    const struct http_request http = {
+        .url = endpoint,
+        .form = form,
+        .proxy = oauth_option(request, "oauth2_proxy"),
+        .ca_file = request->ca_file,
+        .ca_pem = request->ca_pem,
+        .ca_pem_length = request->ca_pem_length,
+        .deadline = deadline,
+    };
+    struct http_reply answer = HTTP_REPLY_INIT;
+    enum bearer_status st = http_send(&http, &answer, err);
+
+    if (st == BEARER_OK)
+        st = read_reply(request, endpoint, &answer, reply, err);
+    http_reply_clear(&answer);
+    return st;
+}
+
+/* ------------------------------------------------------------------ what came */
+
+static int base64url_value(char c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const char *found = c != '\0' ? strchr(digits, c) : NULL;
+
+    return found != NULL ? (int)(found - digits) : -1;
+}
+
+/* Gives the claims of an ID token, or NULL.  Its signature need not be checked: it came from the token endpoint itself, over
+ * verified TLS (OpenID Connect Core 3.1.3.7). */
+static json_t *id_token_claims(const char *id_token)
+{
+    const char *payload = id_token != NULL ? strchr(id_token, '.') : NULL;
+    size_t length = payload != NULL ? strcspn(payload + 1, ".") : 0, used = 0;
+    unsigned bits = 0, count = 0;
+    unsigned char *bytes = malloc(length + 1);
+    json_t *claims = NULL;
+
+    for (size_t i = 0; bytes != NULL && i < length; i++) {
+        int value = base64url_value(payload[1 + i]);
+
+        if (value < 0)
+            break;
+        bits = bits << 6 | (unsigned)value;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            bytes[used++] = (unsigned char)(bits >> count);
+        }
+    }
+    if (bytes != NULL)
+        claims = json_loadb((char *)bytes, used, 0, NULL);
+    free(bytes);
+    return claims;
+}
+
+/* The address of whoever signed in. */
+static const char *claimed_user(const json_t *claims)
+{
+    static const char *const names[] = { "preferred_username", "upn", "email", "unique_name" };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *user = member(claims, names[i]);
+
+        if (strchr(user, '@') != NULL)
+            return user;
+    }
+    return NULL;
+}
+
+enum bearer_status oauth_grant(const struct bearer_request *request, const struct oauth_reply *reply,
+                               struct bearer_error *err)
+{
+    const json_t *json = reply->json, *expires = json_object_get(json, "expires_in");
+    const json_t *refresh_in = json_object_get(json, "refresh_in"), *refresh = json_object_get(json, "refresh_token");
+    struct bearer_grant grant = { .access_token = json_string_value(json_object_get(json, "access_token")) };
+    json_t *claims;
+
+    if (grant.access_token == NULL)
+        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer holds no access_token");
+    if (json_object_get(json, "token_type") != NULL && strcasecmp(member(json, "token_type"), "bearer") != 0)
+        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer is not of token_type Bearer");
+    if (expires != NULL && !json_is_null(expires) && (!oauth_number(expires, &grant.lifetime) || grant.lifetime == 0))
+        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer has an expires_in that is no number of seconds");
+    if (!oauth_number(refresh_in, &grant.refresh_in))
+        grant.refresh_in = 0;
+    if (refresh != NULL && !json_is_null(refresh) && !json_is_string(refresh))
+        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer has a refresh_token that is no string");
+    if (json_string_length(refresh) > 0)
+        grant.refresh_token = json_string_value(refresh);
+    claims = id_token_claims(json_string_value(json_object_get(json, "id_token")));
+    grant.user = claimed_user(claims);
+    request->grant(request->context, &grant);
+    json_decref(claims);
+    return BEARER_OK;
+}
+
+enum bearer_status oauth_fetch(const struct bearer_request *request, const struct http_field *form)
+{
+    struct oauth_reply reply = OAUTH_REPLY_INIT;
+    struct bearer_error err = BEARER_ERROR_INIT;
+    enum bearer_status st = oauth_post(request, oauth_option(request, "oauth2_token_endpoint"), form, request->deadline,
+                                       &reply, &err);
+
+    if (st == BEARER_OK)
+        st = oauth_grant(request, &reply, &err);
+    oauth_reply_clear(&reply);
+    return st == BEARER_OK ? st : oauth_fail(request, &err);
+}

@@ -1,0 +1,44 @@
+/* oauth.h - a conversation with an OAuth 2.0 server: form out, JSON in, errors made understandable (RFC 6749 section 5). */
+#ifndef BEARER_OAUTH_H
+#define BEARER_OAUTH_H
+
+#include "credential/error.h"
+#include "credential/provider.h"
+#include "provider/http.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct oauth_reply {
+    json_t *json;    /* an object; NULL after a failure */
+    char error[64];  /* the server's "error" member; empty if there was none */
+};
+
+#define OAUTH_REPLY_INIT { NULL, "" }
+
+/* Posts a form to an endpoint and reads the answer.  BEARER_OK: a JSON object without "error".  Else the status that fits the
+ * server's answer (MICROSOFT.md 4.1), with what it said and what to do about it in the text.  Whatever cannot be understood is
+ * BEARER_LATER: nothing is ever thrown away on doubt.  */
+enum bearer_status oauth_post(const struct bearer_request *request, const char *endpoint, const struct http_field *form,
+                              int64_t deadline, struct oauth_reply *reply, struct bearer_error *err);
+
+void oauth_reply_clear(struct oauth_reply *reply);
+
+/* Reads a token endpoint's success (RFC 6749 section 5.1) and grants it.  BEARER_PEER: it lacks something or has the wrong
+ * type. */
+enum bearer_status oauth_grant(const struct bearer_request *request, const struct oauth_reply *reply,
+                               struct bearer_error *err);
+
+/* Posts to the token endpoint and grants or fails; a provider's whole fetch. */
+enum bearer_status oauth_fetch(const struct bearer_request *request, const struct http_field *form);
+
+/* Passes an error on as the request's failure.  Returns its status. */
+enum bearer_status oauth_fail(const struct bearer_request *request, const struct bearer_error *err);
+
+/* Lends the value of an option, or NULL. */
+const char *oauth_option(const struct bearer_request *request, const char *name);
+
+/* Reads a number that may come as integer, real or string; false if it is none of them or negative. */
+bool oauth_number(const json_t *value, int64_t *number_out);
+
+#endif

@@ -1,0 +1,19 @@
+/* environment.h - what a command finds: the configuration that Postfix and everybody else would find. */
+#ifndef TOOL_ENVIRONMENT_H
+#define TOOL_ENVIRONMENT_H
+
+#include "credential/context.h"
+
+#include <stdbool.h>
+
+struct environment_choice {
+    bool system;      /* --system: the system's files only */
+    bool user;        /* --user: the user's files, then the system's */
+    const char *conf; /* --conf FILE: this one only; NULL = none named */
+};
+
+/* Gives the context for a choice; neither --system nor --user means --system for root and --user for all others. */
+enum bearer_status environment_open(const struct environment_choice *choice, struct bearer_context **context_out,
+                                    struct bearer_error *err);
+
+#endif

@@ -1,0 +1,197 @@
+/* main.c - sasl-bearer(1): reads the command line, opens the configuration, runs a command. */
+#include "tool/command.h"
+#include "tool/environment.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+
+#define PROGRAM "sasl-bearer"
+
+static const struct command *const commands[] = {
+    &command_login, &command_logout, &command_token, &command_status, &command_renew, NULL,
+};
+
+enum general_option { OPTION_SYSTEM = 0x1000, OPTION_USER, OPTION_CONF, OPTION_HELP, OPTION_VERSION };
+
+static const struct option options[] = {
+    { "system", no_argument, NULL, OPTION_SYSTEM },
+    { "user", no_argument, NULL, OPTION_USER },
+    { "conf", required_argument, NULL, OPTION_CONF },
+    { "help", no_argument, NULL, OPTION_HELP },
+    { "version", no_argument, NULL, OPTION_VERSION },
+    { "device", no_argument, NULL, ARG_DEVICE },
+    { "with-refresh-token", no_argument, NULL, ARG_WITH_REFRESH_TOKEN },
+    { "any-user", no_argument, NULL, ARG_ANY_USER },
+    { "renew", no_argument, NULL, ARG_RENEW },
+    { "format", required_argument, NULL, ARG_FORMAT },
+    { "all", no_argument, NULL, ARG_ALL },
+    { NULL, 0, NULL, 0 },
+};
+
+static const char general_help[] = "  --system       use the system's sasl.conf and tokens (what root does anyway)\n"
+                                   "  --user         use your own sasl.conf, then the system's (what others do anyway)\n"
+                                   "  --conf FILE    use this sasl.conf and no other\n"
+                                   "  --help         tell about the command\n"
+                                   "  --version      tell the version\n";
+
+static void help(FILE *out)
+{
+    fprintf(out, "usage: " PROGRAM " COMMAND [OPTION]... [USER]\n\n"
+                 "OAuth 2.0 for every program that uses Cyrus SASL: sign in, look, test.\n\n");
+    for (size_t i = 0; commands[i] != NULL; i++)
+        fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(out, "\nwith every command:\n%s\n" PROGRAM " COMMAND --help tells more; so do sasl-bearer(1) and sasl.conf(5).\n",
+            general_help);
+}
+
+static void command_help(const struct command *command)
+{
+    printf("usage: " PROGRAM " %s %s\n\n%s\n\n%s%s", command->name, command->synopsis, command->summary, command->help,
+           general_help);
+}
+
+static int usage(const char *subject, const char *problem)
+{
+    fprintf(stderr, PROGRAM ": %s%s%s; try " PROGRAM " --help\n", problem, *subject != '\0' ? ": " : "", subject);
+    return EX_USAGE;
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; commands[i] != NULL; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ for the commands */
+
+int command_fail(const struct bearer_error *err)
+{
+    fprintf(stderr, PROGRAM ": %s\n", err->text);
+    return bearer_status_row(err->status)->exit_code;
+}
+
+struct bearer_holder *command_find(struct bearer_context *context, const char *user, int *exit_out)
+{
+    struct bearer_error err = BEARER_ERROR_INIT;
+    struct bearer_holder *holder;
+
+    if (bearer_context_find(context, user, &holder, &err) != BEARER_OK) {
+        *exit_out = command_fail(&err);
+        return NULL;
+    }
+    return holder;
+}
+
+const char *command_duration(int64_t seconds, char *out, size_t size)
+{
+    static const struct {
+        int64_t from, unit;
+        const char *name;
+    } steps[] = { { 2 * 86400, 86400, "days" }, { 2 * 3600, 3600, "h" }, { 120, 60, "min" }, { 0, 1, "s" } };
+    size_t i = 0;
+
+    while (seconds < steps[i].from && steps[i].from > 0)
+        i++;
+    snprintf(out, size, "%lld %s", (long long)(seconds / steps[i].unit), steps[i].name);
+    return out;
+}
+
+/* ------------------------------------------------------------------ the command line */
+
+struct line {
+    struct environment_choice choice;
+    struct arguments arguments;
+    const struct command *command;
+    bool help;
+};
+
+/* Reads everything.  Gives EX_OK, or EX_USAGE having told what is wrong; -1 where all was said and done. */
+static int read_line(int argc, char **argv, struct line *line)
+{
+    int option;
+
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        switch (option) {
+        case OPTION_SYSTEM:
+            line->choice.system = true;
+            break;
+        case OPTION_USER:
+            line->choice.user = true;
+            break;
+        case OPTION_CONF:
+            line->choice.conf = optarg;
+            break;
+        case OPTION_HELP:
+            line->help = true;
+            break;
+        case OPTION_VERSION:
+            printf(PROGRAM " %s\n", PACKAGE_VERSION);
+            return -1;
+        case ':':
+            return usage(argv[optind - 1], "this option wants a value");
+        case '?':
+            return usage(argv[optind - 1], "unknown option");
+        default:
+            if (option == ARG_FORMAT)
+                line->arguments.format = optarg;
+            line->arguments.given |= (unsigned)option;
+        }
+    }
+    if (optind < argc && (line->command = find_command(argv[optind++])) == NULL)
+        return usage(argv[optind - 1], "unknown command");
+    if (optind < argc)
+        line->arguments.user = argv[optind++];
+    return optind < argc ? usage(argv[optind], "one user at a time") : EX_OK;
+}
+
+static int check_line(const struct line *line)
+{
+    const struct command *command = line->command;
+
+    for (const struct option *option = options; option->name != NULL; option++)
+        if (option->val < OPTION_SYSTEM && (line->arguments.given & ~command->accepts & (unsigned)option->val))
+            return usage(option->name, "this command does not take the option");
+    if (line->choice.system && line->choice.user)
+        return usage("", "--system and --user exclude each other");
+    if (command->user == USER_REQUIRED && line->arguments.user == NULL)
+        return usage(command->name, "this command wants a user name");
+    return EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct bearer_error err = BEARER_ERROR_INIT;
+    struct bearer_context *context;
+    struct line line = { .command = NULL };
+    int result = read_line(argc, argv, &line);
+
+    prctl(PR_SET_DUMPABLE, 0); /* no core dumps: there will be tokens in memory */
+    if (result != EX_OK)
+        return result < 0 ? EX_OK : result;
+    if (line.command == NULL) {
+        help(line.help ? stdout : stderr);
+        return line.help ? EX_OK : EX_USAGE;
+    }
+    if (line.help) {
+        command_help(line.command);
+        return EX_OK;
+    }
+    if ((result = check_line(&line)) != EX_OK)
+        return result;
+    if (environment_open(&line.choice, &context, &err) != BEARER_OK)
+        return command_fail(&err);
+    result = line.command->run(context, &line.arguments);
+    bearer_context_free(&context);
+    if (fflush(stdout) != 0 && result == EX_OK) {
+        perror(PROGRAM ": cannot write");
+        result = EX_IOERR;
+    }
+    return result;
+}
