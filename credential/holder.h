@@ -17,6 +17,7 @@ struct bearer_keeper {
     char trouble[768];            /* why there is no store */
     bool warned;                  /* the log has been told of that */
     struct bearer_guard lock;     /* stands in for the file's lock where there is no file */
+    struct bearer_store *locked;  /* whose lock is held; NULL = the guard's */
     struct bearer_token memory;   /* newer than the store, where the store could not be written */
     bool memory_counts;
     int64_t save_after;           /* CLOCK_MONOTONIC ms before which saving it is not tried again */

@@ -166,13 +166,18 @@ static enum verdict look(const struct job *job, struct bearer_secret *token_out,
 
 static bool lock_keeper(struct bearer_keeper *keeper)
 {
-    return keeper->store != NULL ? bearer_store_lock(keeper->store) : bearer_guard_try(&keeper->lock);
+    struct bearer_store *store = keeper->store; /* another thread may open it at any time */
+
+    if (store != NULL ? !bearer_store_lock(store) : !bearer_guard_try(&keeper->lock))
+        return false;
+    keeper->locked = store;
+    return true;
 }
 
 static void unlock_keeper(struct bearer_keeper *keeper)
 {
-    if (keeper->store != NULL)
-        bearer_store_unlock(keeper->store);
+    if (keeper->locked != NULL)
+        bearer_store_unlock(keeper->locked);
     else
         bearer_guard_unlock(&keeper->lock);
 }
@@ -508,7 +513,7 @@ static enum bearer_status open_and_lock(const struct job *job, struct bearer_err
     bearer_guard_unlock(&job->context->guard);
     if (st != BEARER_OK)
         return st;
-    while (!bearer_store_lock(keeper->store)) {
+    while (!lock_keeper(keeper)) {
         if (bearer_monotonic() >= job->deadline)
             return stuck(job, err);
         bearer_sleep(POLL_PAUSE);

@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -47,30 +46,35 @@ enum bearer_status http_prepare(struct bearer_error *err)
 
 /* ------------------------------------------------------------------ the answer */
 
+/* Appends to a growing text that may hold secrets: not by realloc, which leaves copies behind that nobody wipes. */
+static bool append(char **text, size_t *length, const char *bytes, size_t count)
+{
+    char *grown = malloc(*length + count + 1);
+
+    if (grown == NULL)
+        return false;
+    if (*text != NULL) {
+        memcpy(grown, *text, *length);
+        bearer_wipe(*text, *length);
+        free(*text);
+    }
+    memcpy(grown + *length, bytes, count);
+    *length += count;
+    grown[*length] = '\0';
+    *text = grown;
+    return true;
+}
+
 static size_t take_body(char *bytes, size_t size, size_t count, void *data)
 {
     struct transfer *t = data;
     size_t length = size * count;
-    char *grown;
 
     if (t->reply->length + length > BODY_MAX) {
         t->too_large = true;
         return 0;
     }
-    /* Not realloc: it would leave a copy behind that nobody wipes. */
-    grown = malloc(t->reply->length + length + 1);
-    if (grown == NULL)
-        return 0;
-    if (t->reply->body != NULL) {
-        memcpy(grown, t->reply->body, t->reply->length);
-        bearer_wipe(t->reply->body, t->reply->length);
-        free(t->reply->body);
-    }
-    memcpy(grown + t->reply->length, bytes, length);
-    t->reply->length += length;
-    grown[t->reply->length] = '\0';
-    t->reply->body = grown;
-    return length;
+    return append(&t->reply->body, &t->reply->length, bytes, length) ? length : 0;
 }
 
 void http_reply_clear(struct http_reply *reply)
@@ -82,38 +86,32 @@ void http_reply_clear(struct http_reply *reply)
 
 /* ------------------------------------------------------------------ the request */
 
-/* Appends name=value, url-encoded. */
-static bool append_field(CURL *easy, FILE *out, const struct http_field *field, const char *gap)
+/* Appends "name=value", the value url-encoded. */
+static bool append_field(CURL *easy, const struct http_field *field, char **form, size_t *length)
 {
     char *value = curl_easy_escape(easy, field->value, (int)strlen(field->value));
+    bool done = value != NULL && (*length == 0 || append(form, length, "&", 1)) &&
+                append(form, length, field->name, strlen(field->name)) && append(form, length, "=", 1) &&
+                append(form, length, value, strlen(value));
 
-    if (value == NULL)
-        return false;
-    fprintf(out, "%s%s=%s", gap, field->name, value);
     bearer_wipe_string(value);
     curl_free(value);
-    return true;
+    return done;
 }
 
 static char *encode_form(CURL *easy, const struct http_field *fields)
 {
     char *form = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&form, &size);
-    const char *gap = "";
-    bool ok = out != NULL;
+    size_t length = 0;
 
-    for (; ok && fields->name != NULL; fields++) {
-        if (fields->value == NULL)
-            continue;
-        ok = append_field(easy, out, fields, gap);
-        gap = "&";
+    for (; fields->name != NULL; fields++) {
+        if (fields->value != NULL && !append_field(easy, fields, &form, &length)) {
+            bearer_wipe_string(form);
+            free(form);
+            return NULL;
+        }
     }
-    if (out != NULL && fclose(out) == 0 && ok)
-        return form;
-    bearer_wipe_string(form);
-    free(form);
-    return NULL;
+    return form;
 }
 
 static CURLcode set_trust(CURL *easy, const struct http_request *request)

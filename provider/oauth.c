@@ -35,9 +35,21 @@ enum bearer_status oauth_fail(const struct bearer_request *request, const struct
     return err->status;
 }
 
+/* jansson frees strings as they are; those of an answer are tokens and codes, so they are wiped where they lie. */
+static void forget_json(json_t *json)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (json, name, value)
+        if (json_is_string(value))
+            bearer_wipe((char *)(uintptr_t)json_string_value(value), json_string_length(value));
+    json_decref(json);
+}
+
 void oauth_reply_clear(struct oauth_reply *reply)
 {
-    json_decref(reply->json);
+    forget_json(reply->json);
     *reply = (struct oauth_reply)OAUTH_REPLY_INIT;
 }
 
@@ -171,7 +183,7 @@ static enum bearer_status read_reply(const struct bearer_request *request, const
     } else {
         return BEARER_OK;
     }
-    json_decref(reply->json);
+    forget_json(reply->json);
     reply->json = NULL;
     return st;
 }

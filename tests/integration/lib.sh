@@ -9,7 +9,8 @@
 #     integration_end
 #
 # From the environment: bindir, saslplugindir (where the program was installed).  top_srcdir defaults to the tree of this
-# file.  SANITIZER, if set, is a library to be preloaded into programs that load the plugin.
+# file.  SANITIZER, if set, is a library to be preloaded into programs that load the plugin; the sanitizers' reports are then
+# looked for in everything that was written.
 set -u
 
 integration_dir=$(cd "${0%/*}" && pwd)
@@ -17,7 +18,7 @@ top_srcdir=$(cd "${top_srcdir:-$integration_dir/../..}" && pwd)
 : "${bindir:?where sasl-bearer was installed}" "${saslplugindir:?where libsaslbearer.so was installed}"
 export PYTHONDONTWRITEBYTECODE=1
 # The plugin must depend on nothing that a test run happens to have.
-unset XDG_CONFIG_HOME XDG_STATE_HOME AZURE_TENANT_ID AZURE_CLIENT_ID SASL_CONF_PATH SASL_PATH
+unset XDG_CONFIG_HOME XDG_STATE_HOME STATE_DIRECTORY AZURE_TENANT_ID AZURE_CLIENT_ID SASL_CONF_PATH SASL_PATH
 
 mail_dir=$top_srcdir/tests/mail
 # shellcheck source=/dev/null
@@ -38,8 +39,9 @@ integration_begin() {
     SASL_CONF_PATH=$S/conf
     STORE=$S/store
     export SASL_PATH SASL_CONF_PATH
-    mkdir "$SASL_PATH" "$SASL_CONF_PATH" "$STORE"
+    mkdir "$SASL_PATH" "$SASL_CONF_PATH" "$STORE" "$S/reports"
     chmod 700 "$STORE"
+    chmod 1777 "$S/reports"
     ln -s "$saslplugindir/libsaslbearer.so" "$SASL_PATH/"
     for plugin in "$(pkg-config --variable=libdir libsasl2)"/sasl2/libplain.so "$(pkg-config --variable=libdir libsasl2)"/sasl2/liblogin.so; do
         ln -s "$plugin" "$SASL_PATH/"
@@ -53,10 +55,15 @@ integration_clean() {
     mail_stop_all
 }
 
-# integration_end: tells the counts; the script's exit status.
+# integration_end: looks over all that was written, tells the counts; the script's exit status.
 integration_end() {
     if [ -n "${entra:-}" ]; then
         secrets_check
+    fi
+    check "nobody was told of a generic failure" written_nowhere 'generic failure'
+    check "no log line of ours lacks account, provider and cause" lines_complete
+    if [ -n "${SANITIZER:-}" ]; then
+        check "no sanitizer has anything to report" written_nowhere 'Sanitizer|runtime error:'
     fi
     echo "$checks_passed passed, $checks_failed failed"
     [ "$checks_failed" -eq 0 ]
@@ -69,7 +76,10 @@ integration_end() {
 check() {
     check_name=$1
     shift
-    if "$@" >"$S/check.out" 2>&1; then
+    check_status=0
+    "$@" >"$S/check.out" 2>&1 || check_status=$?
+    cat "$S/check.out" >>"$S/checks.written"
+    if [ "$check_status" -eq 0 ]; then
         checks_passed=$((checks_passed + 1))
         echo "ok - $check_name"
     else
@@ -104,6 +114,43 @@ says_not() {
 
 equals() {
     [ "$1" = "$2" ] || { printf 'expected: %s\nfound: %s\n' "$1" "$2"; return 1; }
+}
+
+# at_most NUMBER NUMBER: the second is not greater than the first.
+at_most() {
+    [ "$2" -le "$1" ] || { printf 'expected: at most %s\nfound: %s\n' "$1" "$2"; return 1; }
+}
+
+# run COMMAND...: for programs whose output is looked at: sets OUT, ERR and STATUS.
+run() {
+    STATUS=0
+    OUT=$("$@" 2>"$S/run.err") || STATUS=$?
+    ERR=$(cat "$S/run.err")
+    # Standard output may be a token: only errors are kept.
+    cat "$S/run.err" >>"$S/errors.written"
+}
+
+# remark STATUS TEXT: the last run ended so, having said one line, and nothing on standard output: a sentence that holds TEXT.
+remark() {
+    equals "$1" "$STATUS" && says "$2" "$ERR" && equals "" "$OUT" || { printf 'standard error: %s\n' "$ERR"; return 1; }
+    case $ERR in
+    *"
+"*) printf 'more than one line: %s\n' "$ERR"; return 1 ;;
+    "sasl-bearer: "*[!.]) ;;
+    *) printf 'not in our form: %s\n' "$ERR"; return 1 ;;
+    esac
+}
+
+# written_nowhere PATTERN: no log, output or error of this run matches it.
+written_nowhere() {
+    ! grep -rIEi -m 3 --exclude-dir=entra -e "$1" "$S"
+}
+
+# Each line we put into a program's log ends in keys, whatever the program.
+lines_complete() {
+    # Its own line about the plugins that libsasl2 could not load is not ours.
+    ! grep -rIh --include=mail.log -e 'SASL authentication \(problem\|failure\)' "$S" |
+        grep -Ev ' account=[^ ]* provider=[^ ]+ cause=[^ ]+$'
 }
 
 # ---- the identity provider
@@ -155,6 +202,22 @@ control() {
     else
         curl -sS --fail-with-body "$CONTROL/$1"
     fi
+}
+
+# settings JSON: changes what the emulator does.
+settings() {
+    control settings "$1" >/dev/null
+}
+
+# expire: no access token made so far opens anything any more, though their holders do not know it.
+expire() {
+    control expire_tokens '{}' >/dev/null
+}
+
+# access_token USER [SECONDS]: a delegated access token of that user, without a token request.
+access_token() {
+    control access-tokens "{\"user\":\"$1\",\"client_id\":\"$DELEGATED_CLIENT\",\"scope\":\"$DELEGATED_SCOPE\",\"lifetime\":${2:-3600}}" |
+        json_member access_token
 }
 
 # counter NAME: how often it happened, such as token.client_credentials
@@ -209,8 +272,51 @@ sasl_bearer() {
     "$bindir/sasl-bearer" "$@"
 }
 
+# sign_in USER: quietly, unless it fails.
 sign_in() {
-    refresh_token "$1" | sasl_bearer login --with-refresh-token "$1"
+    refresh_token "$1" | sasl_bearer login --with-refresh-token "$1" >"$S/sign_in.out" || {
+        echo "cannot sign in as $1" >&2
+        exit 1
+    }
+}
+
+# with_plugin COMMAND...: a program that loads the plugin, with the sanitizer's library where there is one.
+with_plugin() (
+    if [ -n "${SANITIZER:-}" ]; then
+        LD_PRELOAD=$SANITIZER ASAN_OPTIONS=detect_leaks=0
+        export LD_PRELOAD ASAN_OPTIONS
+    fi
+    "$@"
+)
+
+# token_file USER / token_file PROVIDER SECTION: where its token is stored.
+token_file() {
+    if [ $# -eq 1 ]; then
+        set -- delegated "$1"
+    fi
+    printf '%s/%s-%s.token\n' "$STORE" "$1" "$(printf '%s' "$2" | sed 's/%/%25/g; s/\*/%2A/g; s/-/%2D/g')"
+}
+
+# ---- somebody without rights, as on a desktop
+
+USER_ID=59322
+
+# user_begin: makes USER_HOME, with a sasl.conf read from standard input.  There is no system sasl.conf for this user but an
+# empty one.
+user_begin() {
+    USER_HOME=$S/home
+    mkdir -p "$USER_HOME/.config/sasl2" "$S/empty"
+    cat >"$USER_HOME/.config/sasl2/sasl.conf"
+    : >"$S/empty/sasl.conf"
+    cp "$CA" "$S/ca.pem" # the emulator's own directory is closed
+    chmod 644 "$S/ca.pem"
+    chown -R "$USER_ID:$USER_ID" "$USER_HOME"
+}
+
+# as_user COMMAND...: with an environment of its own.
+as_user() {
+    setpriv --reuid="$USER_ID" --regid="$USER_ID" --clear-groups env -i PATH="$PATH" HOME="$USER_HOME" LC_ALL=C \
+        SASL_PATH="$SASL_PATH" SASL_CONF_PATH="$S/empty" "$@"
 }
 
 # ---- mail servers that ask the emulator
@@ -226,10 +332,26 @@ servers_start() {
 relay_start() {
     relay_options="--env SASL_PATH=$SASL_PATH --env SASL_CONF_PATH=$SASL_CONF_PATH"
     if [ -n "${SANITIZER:-}" ]; then
-        relay_options="$relay_options --smtp-env LD_PRELOAD=$SANITIZER --smtp-env ASAN_OPTIONS=detect_leaks=0"
+        relay_options="$relay_options --smtp-env LD_PRELOAD=$SANITIZER"
+        # Without a terminal, and soon without this path: reports go to a directory that is there in the jail too.
+        relay_options="$relay_options --smtp-env ASAN_OPTIONS=detect_leaks=0:log_path=$S/reports/smtp"
+        relay_options="$relay_options --smtp-env UBSAN_OPTIONS=print_stacktrace=1:log_path=$S/reports/smtp"
     fi
     # shellcheck disable=SC2086 # a list
-    postfix_client_start "$S/relay" "$SMTPD_PORT" "$CA" $relay_options "$@"
+    postfix_client_start "$S/relay" "${RELAY_TO:-$SMTPD_PORT}" "$CA" $relay_options "$@"
+    if [ -n "${SANITIZER:-}" ] && [ -n "$RELAY_JAIL" ]; then
+        mkdir -p "$RELAY_JAIL$S/reports" && chmod 1777 "$RELAY_JAIL$S/reports"
+    fi
+}
+
+# relay_told TEXT ACCOUNT PROVIDER CAUSE: the relay's log has a line of ours with this sentence and these keys.
+relay_told() {
+    grep -F -e 'SASL authentication problem: ' "$RELAY_HOME/mail.log" | grep -E " account=$2 provider=$3 cause=$4\$" |
+        grep -qF -e "$1" || {
+        echo "not in the log: $1 ... account=$2 provider=$3 cause=$4"
+        grep -F 'SASL' "$RELAY_HOME/mail.log" | tail -n 5
+        return 1
+    }
 }
 
 # relay_send FROM TO: sends through the relay and waits for the outcome, which goes to OUTCOME; the reason to REASON.
