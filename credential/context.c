@@ -478,6 +478,7 @@ void bearer_context_free(struct bearer_context **context)
     bearer_config_free(&(*context)->config);
     free(*context);
     *context = NULL;
+    bearer_secret_trim();
 }
 
 bool bearer_context_is_configured(struct bearer_context *context)

@@ -3,14 +3,23 @@
 
 #include "credential/clock.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
 #define SPINS 100
 
+#define PROCESS_BITS 22 /* pids have no more (proc(5), pid_max) */
+
+/* Process and thread in one word: a thread's descriptor is an address of 47 bits, aligned to 64 at least. */
 static uint64_t self(void)
 {
-    return (uint64_t)(uint32_t)getpid() << 32 | (uint32_t)gettid();
+    return (uint64_t)(uintptr_t)pthread_self() >> 6 << PROCESS_BITS | (uint64_t)getpid();
+}
+
+static bool same_process(uint64_t a, uint64_t b)
+{
+    return ((a ^ b) & (((uint64_t)1 << PROCESS_BITS) - 1)) == 0;
 }
 
 bool bearer_guard_try(struct bearer_guard *guard)
@@ -19,7 +28,7 @@ bool bearer_guard_try(struct bearer_guard *guard)
 
     if (atomic_compare_exchange_strong(&guard->holder, &holder, me))
         return true;
-    if (holder != me && holder >> 32 == me >> 32)
+    if (holder != me && same_process(holder, me))
         return false;
     return atomic_compare_exchange_strong(&guard->holder, &holder, me);
 }

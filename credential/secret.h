@@ -14,9 +14,9 @@
 #define BEARER_TOKEN_MAX 16384
 
 struct bearer_secret {
-    char *bytes; /* NULL = empty; else followed by a NUL that length does not count */
-    size_t length;
-    size_t mapped; /* bytes of address space */
+    char *bytes;   /* NULL = empty; else followed by a NUL that length does not count */
+    size_t length; /* never made larger by hand, for only that much is wiped */
+    size_t size; /* bytes of address space; pages that were never touched cost nothing */
 };
 
 #define BEARER_SECRET_INIT { NULL, 0, 0 }
@@ -33,6 +33,9 @@ void bearer_secret_take(struct bearer_secret *secret, struct bearer_secret *from
 
 /* Wipes and frees; the secret is then empty and can be used again. */
 void bearer_secret_clear(struct bearer_secret *secret);
+
+/* Gives back what is kept for the next secret; for the end of a guest's visit. */
+void bearer_secret_trim(void);
 
 /* Lends the text until the next change; "" when empty. */
 const char *bearer_secret_reveal(const struct bearer_secret *secret);

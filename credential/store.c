@@ -1,6 +1,7 @@
 /* store.c - see store.h */
 #include "credential/store.h"
 
+#include "credential/clock.h"
 #include "credential/crc32c.h"
 #include "credential/descriptor.h"
 #include "credential/guard.h"
@@ -25,6 +26,8 @@
 #define FLAG_VOLATILE 0x0001 /* its fsync failed: current for readers, first to be overwritten */
 #define SLOT_SIZE 40960      /* bytes; whole pages, and room for BEARER_RECORD_MAX */
 #define FILE_SIZE (2 * SLOT_SIZE)
+
+#define LOOK_INTERVAL 1000 /* ms between two looks at the whole file while nothing seems to change */
 
 #define LOCK_DESCRIPTORS 0 /* byte locked between open file descriptions */
 #define LOCK_PROCESSES 1   /* byte locked between processes, for those that share a description through fork */
@@ -54,6 +57,8 @@ struct bearer_store {
     /* What was last read. */
     struct slot_header current; /* sequence 0 = nothing */
     int slot;                   /* where it stands */
+    struct slot_header other;   /* what the other slot's header was then */
+    int64_t looked;             /* CLOCK_MONOTONIC ms of the last look at everything */
     struct bearer_token token;
 };
 
@@ -141,21 +146,16 @@ static bool read_slot(int fd, int slot, struct slot_header *header, struct beare
            checksum(header, record->bytes) == header->crc;
 }
 
-/* Whether the file may hold something newer than what was last read.  Costs two short preads, no lock. */
-static bool changed(const struct bearer_store *store)
+/* Whether the file holds just what was last read.  Costs one short pread and no lock: a writer fills the slot that is not
+ * current.  The exceptions (a volatile slot is overwritten in place, a file is removed, a descriptor gets lost) are found by
+ * looking at everything once in a while; until then what was last read is as good as it was. */
+static bool unchanged(const struct bearer_store *store)
 {
     struct slot_header header;
 
-    if (store->current.sequence == 0)
-        return true;
-    for (int slot = 0; slot < 2; slot++) {
-        if (!read_header(store->file.fd, slot, &header))
-            return true;
-        if (slot == store->slot ? memcmp(&header, &store->current, sizeof header) != 0
-                                : header_plausible(&header) && header.sequence > store->current.sequence)
-            return true;
-    }
-    return false;
+    return store->current.sequence != 0 && !(store->current.flags & FLAG_VOLATILE) &&
+           bearer_monotonic() - store->looked < LOOK_INTERVAL && read_header(store->file.fd, !store->slot, &header) &&
+           memcmp(&header, &store->other, sizeof header) == 0;
 }
 
 static void forget(struct bearer_store *store)
@@ -172,7 +172,7 @@ static enum bearer_status reload(struct bearer_store *store, struct bearer_error
     enum bearer_status st = BEARER_OK;
 
     for (int try = 0; try < TRIES; try++) {
-        struct slot_header headers[2];
+        struct slot_header headers[2] = { { .sequence = 0 }, { .sequence = 0 } };
         struct bearer_secret records[2] = { BEARER_SECRET_INIT, BEARER_SECRET_INIT };
         bool valid[2];
         int best = -1;
@@ -188,6 +188,8 @@ static enum bearer_status reload(struct bearer_store *store, struct bearer_error
             if (st == BEARER_OK) {
                 store->current = headers[best];
                 store->slot = best;
+                store->other = headers[!best];
+                store->looked = bearer_monotonic();
             }
         }
         for (int slot = 0; slot < 2; slot++)
@@ -370,10 +372,10 @@ static enum bearer_status ensure_open(struct bearer_store *store, struct bearer_
 enum bearer_status bearer_store_read(struct bearer_store *store, const struct bearer_token **token_out,
                                      struct bearer_error *err)
 {
-    enum bearer_status st = ensure_open(store, err);
+    enum bearer_status st = BEARER_OK;
 
     *token_out = NULL;
-    if (st == BEARER_OK && changed(store))
+    if (!unchanged(store) && (st = ensure_open(store, err)) == BEARER_OK)
         st = reload(store, err);
     if (st == BEARER_OK)
         *token_out = &store->token;
@@ -476,7 +478,6 @@ static bool write_slot(int fd, int slot, const struct slot_header *header, const
 static enum bearer_status write_locked(struct bearer_store *store, const struct bearer_secret *record, bool *stored,
                                        struct bearer_error *err)
 {
-    const struct bearer_token *before;
     struct slot_header header;
     enum bearer_status st;
     bool fresh, durable;
@@ -487,7 +488,7 @@ static enum bearer_status write_locked(struct bearer_store *store, const struct 
     fd = store->file.fd;
     /* The current slot must be on disk before the other one is touched: its writer may have died before its fsync. */
     durable = sync_file(fd);
-    if ((st = bearer_store_read(store, &before, err)) != BEARER_OK)
+    if ((st = reload(store, err)) != BEARER_OK)
         return st;
     fresh = store->current.sequence == 0;
     slot = fresh ? 0 : durable && !(store->current.flags & FLAG_VOLATILE) ? !store->slot : store->slot;
