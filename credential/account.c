@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOP_SECTION "*"   /* the top of a file covers every name */
+#define TOP_SECTION "*"   /* the top of a file covers every name; for people */
+#define TOP_KEY ":top"    /* the same for the token file, which a section [*] must not share */
 #define NAME_MAX_BYTES 320 /* 64 @ 255, RFC 5321 4.5.3.1 */
 
 struct lookup {
@@ -89,6 +90,17 @@ static const char *completing(const struct lookup *l, enum bearer_option_id id)
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
+static enum bearer_status check_completing(enum bearer_option_id id, const char *value, struct bearer_error *err)
+{
+    enum bearer_status st = bearer_option_check(id, value, err);
+    const char *variable = bearer_option_row(id)->environment;
+
+    if (st != BEARER_OK)
+        bearer_error_prepend(err, "the program's SASL options%s%s: ", variable != NULL ? " or the environment variable " : "",
+                             variable != NULL ? variable : "");
+    return st;
+}
+
 static enum bearer_status set(struct bearer_account *account, enum bearer_option_id id, const char *value,
                               struct bearer_error *err)
 {
@@ -106,10 +118,10 @@ static enum bearer_status fill_values(const struct lookup *l, const struct beare
         enum bearer_option_id id = (enum bearer_option_id)i;
         const char *value = inherited(l->config, section, id);
 
-        if (value == NULL && id != OPT_IDENTITY && (value = completing(l, id)) != NULL &&
-            (st = bearer_option_check(id, value, err)) != BEARER_OK)
-            return st;
-        st = set(account, id, value != NULL ? value : bearer_option_row(id)->fallback, err);
+        if (value == NULL && id != OPT_IDENTITY && (value = completing(l, id)) != NULL)
+            st = check_completing(id, value, err);
+        if (st == BEARER_OK)
+            st = set(account, id, value != NULL ? value : bearer_option_row(id)->fallback, err);
     }
     return st;
 }
@@ -153,9 +165,10 @@ static enum bearer_status apply_preset(struct bearer_account *account, struct be
 
 /* ------------------------------------------------------------------ is it complete? */
 
+/* The top of a file that lacks something is no account, only defaults for the sections. */
 static enum bearer_status lacks(const struct bearer_account *account, const char *what, struct bearer_error *err)
 {
-    return bearer_fail(err, BEARER_CONFIG, "%s: [%s] lacks %s, which provider %s needs", account->origin, account->section,
+    return bearer_fail(err, account->is_top ? BEARER_NO_ACCOUNT : BEARER_CONFIG, "%s: [%s] lacks %s, which provider %s needs", account->origin, account->section,
                        what, account->provider_name);
 }
 
@@ -211,6 +224,7 @@ static enum bearer_status name_account(const struct lookup *l, struct bearer_acc
     const char *pattern = section->pattern != NULL ? section->pattern : TOP_SECTION;
 
     account->level = section->level;
+    account->is_top = section->pattern == NULL;
     account->section = strdup(pattern);
     account->name = strdup(name != NULL ? name : pattern);
     account->origin = origin_of(l->config, section);
@@ -228,8 +242,10 @@ static enum bearer_status bind_account(struct bearer_account *account, struct be
 {
     char *const *values = account->values;
 
-    account->key = strdup(account->provider->flags & BEARER_PER_IDENTITY ? account->name : account->section);
-    account->binding = bearer_text_format("provider=%s endpoint=%s client_id=%s scope=%s identity=%s",
+    account->key = strdup(account->provider->flags & BEARER_PER_IDENTITY ? account->name
+                          : account->is_top                               ? TOP_KEY
+                                                                          : account->section);
+    account->binding = bearer_text_format("provider %s\nendpoint %s\nclient_id %s\nscope %s\nidentity %s",
                                           account->provider_name, shown(values[OPT_TOKEN_ENDPOINT]),
                                           shown(values[OPT_CLIENT_ID]), shown(values[OPT_SCOPE]), shown(account->key));
     if (account->key == NULL || account->binding == NULL)
@@ -303,6 +319,18 @@ static enum bearer_status nothing_broken(const struct bearer_config *config, str
     return BEARER_OK;
 }
 
+static enum bearer_status check_name(const char *user, struct bearer_error *err)
+{
+    size_t length = strlen(user);
+
+    if (length == 0)
+        return bearer_fail(err, BEARER_USAGE, "the user name is empty");
+    if (length > NAME_MAX_BYTES || bearer_text_has_control(user, length))
+        return bearer_fail(err, BEARER_USAGE, "the user name is longer than %d bytes or holds control characters",
+                           NAME_MAX_BYTES);
+    return BEARER_OK;
+}
+
 /* The section for a lower-case name.  BEARER_OK with a section, or why there is none that can be used. */
 static enum bearer_status choose(const struct lookup *l, const char *name, const struct bearer_section **section_out,
                                  struct bearer_error *err)
@@ -327,7 +355,7 @@ static enum bearer_status no_account(const char *name, struct bearer_error *err)
                        name);
 }
 
-/* Builds from the top of the file, where lacking an option means that the top is no account at all. */
+/* Builds from the top of the file. */
 static enum bearer_status build_from_top(const struct lookup *l, const struct bearer_section *top, const char *name,
                                          struct bearer_account **account_out, struct bearer_error *err)
 {
@@ -337,7 +365,7 @@ static enum bearer_status build_from_top(const struct lookup *l, const struct be
     if (!sets_anything(top))
         return no_account(name, err);
     st = build(l, top, name, account_out, &why);
-    if (st == BEARER_CONFIG)
+    if (st == BEARER_NO_ACCOUNT)
         return no_account(name, err);
     return st == BEARER_OK ? st : bearer_fail(err, st, "%s", why.text);
 }
@@ -375,15 +403,17 @@ static enum bearer_status find_identity(const struct lookup *l, const struct bea
     const struct bearer_section *target;
     enum bearer_status st;
 
-    if ((st = identity_alone(section, err)) != BEARER_OK)
+    if ((st = identity_alone(section, err)) != BEARER_OK || (st = check_completing(OPT_IDENTITY, identity, err)) != BEARER_OK ||
+        (st = check_name(identity, err)) != BEARER_OK)
         return st;
     name = bearer_text_lower(identity);
     if (name == NULL)
         return bearer_fail(err, BEARER_NOMEM, "out of memory");
     if ((st = choose(l, name, &target, err)) == BEARER_OK) {
         if (target != section && target->values[OPT_IDENTITY].text != NULL)
-            st = bearer_fail(err, BEARER_CONFIG, "%s:%u: oauth2_identity '%s' has an oauth2_identity itself: name who signs in",
-                             section->values[OPT_IDENTITY].file->path, section->values[OPT_IDENTITY].line, identity);
+            st = bearer_fail(err, BEARER_CONFIG, "%s:%u: somebody else signs in for '%s', who was to sign in for others: name "
+                             "that one in oauth2_identity",
+                             target->file->path, target->line, name);
         else
             st = build_chosen(l, target, name, account_out, err);
     }
@@ -411,14 +441,12 @@ enum bearer_status bearer_account_find(const struct bearer_config *config, const
                                        struct bearer_account **account_out, struct bearer_error *err)
 {
     struct lookup l = { config, program_option, context };
-    size_t length = strlen(user);
     enum bearer_status st;
     char *name;
 
     *account_out = NULL;
-    if (length == 0 || length > NAME_MAX_BYTES || bearer_text_has_control(user, length))
-        return bearer_fail(err, BEARER_USAGE, length == 0 ? "the user name is empty"
-                                                          : "the user name is too long or holds control characters");
+    if ((st = check_name(user, err)) != BEARER_OK)
+        return st;
     name = bearer_text_lower(user);
     if (name == NULL)
         return bearer_fail(err, BEARER_NOMEM, "out of memory");

@@ -18,6 +18,7 @@ struct bearer_account {
     char *provider_name;                        /* as in oauth2_provider */
     const struct bearer_service *service;       /* NULL = custom */
     enum bearer_level level;                    /* whose file it stands in: decides whose store */
+    bool is_top;                                /* it is the top of the file, not a section */
     char *section;                              /* its pattern; "*" for the top of the file */
     char *origin;                               /* FILE:LINE of the section, for messages */
     char *values[OPT_COUNT];                    /* as configured, defaults filled in; NULL = none */

@@ -147,6 +147,8 @@ static void read_value(struct reader *r, const char *key, const char *value)
     char text[512];
     enum bearer_option_id id = bearer_option_find(key, &nearest);
 
+    if (id == OPT_COUNT && nearest == NULL && r->section->pattern == NULL && strncmp(key, "oauth2_", 7) != 0)
+        return; /* one of libsasl2's own options */
     if (id == OPT_COUNT) {
         snprintf(text, sizeof text, nearest != NULL ? "unknown option '%s', nearest is '%s'" : "unknown option '%s'", key,
                  nearest);
@@ -250,8 +252,13 @@ static void read_lines(struct reader *r, char *text, size_t length)
     }
 }
 
-/* Reads one file into the level.  True if it is there, be it good or bad.  A file we may not read counts as absent:
- * the system's file may hold secrets for others than us. */
+/* The system's file may hold secrets for others than us: not being allowed to read it is as if it were not there. */
+static bool is_absent(enum bearer_level level, int error)
+{
+    return error == ENOENT || error == ENOTDIR || (error == EACCES && level == BEARER_LEVEL_SYSTEM);
+}
+
+/* Reads one file into the level.  True if it is there, be it good or bad. */
 static bool read_file(struct reader *r, const char *path, bool required)
 {
     struct bearer_error err = BEARER_ERROR_INIT;
@@ -261,7 +268,7 @@ static bool read_file(struct reader *r, const char *path, bool required)
     int fd;
 
     st = bearer_trusted_open(path, 0, &fd, &status, &err);
-    if (st != BEARER_OK && !required && (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP))
+    if (st != BEARER_OK && !required && is_absent(r->level, errno))
         return false;
     r->file = file_add(r, path);
     r->section = &r->config->levels[r->level].top;

@@ -135,7 +135,7 @@ enum bearer_status bearer_context_provider(struct bearer_context *context, const
         return bearer_fail(err, BEARER_CONFIG,
                            "provider %s could not be loaded when this program started: mend that and reload the program",
                            account->provider_name);
-    st = bearer_provider_load(bearer_provider_directory(), account->provider_name, provider_out, err);
+    st = bearer_provider_load(bearer_provider_directory(), account->provider_name, account->provider->flags, provider_out, err);
     loaded = st == BEARER_OK ? calloc(1, sizeof *loaded) : NULL;
     if (loaded == NULL)
         return st; /* without memory to remember it, it is found again next time */
@@ -154,7 +154,17 @@ enum bearer_status bearer_context_provider(struct bearer_context *context, const
 
 /* ------------------------------------------------------------------ keepers */
 
-static const char *store_directory(const struct bearer_context *context, const struct bearer_account *account)
+/* The user's is looked for only once there is an account that needs it: it may ask for the user's home. */
+const char *bearer_context_store(struct bearer_context *context, enum bearer_level level)
+{
+    if (level == BEARER_LEVEL_USER && !context->looked_for_user_store) {
+        context->looked_for_user_store = true;
+        context->stores[level] = bearer_user_store();
+    }
+    return context->stores[level];
+}
+
+static const char *store_directory(struct bearer_context *context, const struct bearer_account *account)
 {
     const char *wanted = account->values[OPT_TOKEN_STORE];
 
@@ -162,7 +172,7 @@ static const char *store_directory(const struct bearer_context *context, const s
         return NULL;
     if (wanted != NULL)
         return strcmp(wanted, "none") != 0 ? wanted : NULL;
-    return context->stores[account->level];
+    return bearer_context_store(context, account->level);
 }
 
 static struct bearer_keeper *keeper_new(char *path)
@@ -203,7 +213,7 @@ static enum bearer_status find_keeper(struct bearer_context *context, const stru
 }
 
 /* A directory of tokens is made for whoever owns the place: root the system's, users their own. */
-static void make_store_directory(const struct bearer_context *context, const struct bearer_account *account)
+static void make_store_directory(struct bearer_context *context, const struct bearer_account *account)
 {
     const char *directory = store_directory(context, account);
 
@@ -211,7 +221,7 @@ static void make_store_directory(const struct bearer_context *context, const str
         (void)bearer_store_make_directory(directory, NULL);
 }
 
-enum bearer_status bearer_keeper_open(const struct bearer_context *context, struct bearer_keeper *keeper,
+enum bearer_status bearer_keeper_open(struct bearer_context *context, struct bearer_keeper *keeper,
                                       const struct bearer_account *account, bool create, struct bearer_error *err)
 {
     struct bearer_error why = BEARER_ERROR_INIT;
@@ -349,21 +359,17 @@ static bool is_jailed(const struct bearer_context *context, const char *program)
     const struct bearer_config_value *value =
         &context->config->levels[BEARER_LEVEL_SYSTEM].top.values[OPT_JAILED_PROGRAMS];
     const char *names = value->text != NULL ? value->text : bearer_option_row(OPT_JAILED_PROGRAMS)->fallback;
-    const char *word;
-    size_t length;
 
     if (program == NULL || geteuid() != 0)
         return false;
-    while (bearer_text_word(&names, &word, &length))
-        if (strlen(program) == length && memcmp(program, word, length) == 0)
-            return true;
-    return false;
+    return bearer_text_has_word(names, program);
 }
 
 /* How a jailed program's start goes. */
 struct jail {
     struct bearer_context *context;
     unsigned room; /* token files that may still be opened */
+    bool full;     /* somebody had to be turned away */
 };
 
 static void tell_error(const struct bearer_context *context, struct bearer_error *err)
@@ -371,6 +377,18 @@ static void tell_error(const struct bearer_context *context, struct bearer_error
     if (err->status != BEARER_OK)
         bearer_tell(&context->log, BEARER_LOG_ERROR, "%s", err->text);
     bearer_error_clear(err);
+}
+
+/* No descriptor for this one: said once for all of them, and to whoever logs in. */
+static void turn_away(struct jail *jail, struct bearer_keeper *keeper)
+{
+    snprintf(keeper->trouble, sizeof keeper->trouble,
+             "token file '%s' is not open in this program, which opens %d at most: use one app_only section for many mailboxes, or "
+             "take the program out of oauth2_jailed_programs",
+             keeper->path, JAIL_TOKENS_MAX);
+    if (!jail->full)
+        bearer_tell(&jail->context->log, BEARER_LOG_WARNING, "%s", keeper->trouble);
+    jail->full = true;
 }
 
 /* Opens all that this holder's logins will need.  What cannot be opened is told again when a login needs it. */
@@ -383,13 +401,13 @@ static void open_for_jail(void *data, struct bearer_holder *holder, const char *
     const struct bearer_account *account;
     const char *ca;
 
+    (void)name;
     (void)why; /* a mistake in sasl.conf is told to whom it concerns */
     if (holder == NULL)
         return;
     account = holder->account;
-    if (jail->room == 0)
-        bearer_tell(&context->log, BEARER_LOG_WARNING, "more than %d token files: that of %s stays closed here",
-                    JAIL_TOKENS_MAX, name);
+    if (jail->room == 0 && holder->keeper->path != NULL)
+        turn_away(jail, holder->keeper);
     else
         (void)bearer_keeper_open(context, holder->keeper, account, !(account->provider->flags & BEARER_PER_IDENTITY), &err);
     if (jail->room > 0 && holder->keeper->store != NULL)
@@ -409,7 +427,7 @@ static void open_for_jail(void *data, struct bearer_holder *holder, const char *
 /* From now on no path is opened, even if the program never enters its jail: one behaviour, tested once. */
 static void seal(struct bearer_context *context)
 {
-    struct jail jail = { context, JAIL_TOKENS_MAX };
+    struct jail jail = { context, JAIL_TOKENS_MAX, false };
 
     bearer_context_each(context, open_for_jail, &jail);
     context->sealed = true;
@@ -436,7 +454,6 @@ enum bearer_status bearer_context_new(const struct bearer_setup *setup, struct b
     }
     ask_program(context, setup);
     context->stores[BEARER_LEVEL_SYSTEM] = strdup(bearer_system_store());
-    context->stores[BEARER_LEVEL_USER] = bearer_user_store();
     if (is_jailed(context, setup->program) && bearer_context_is_configured(context))
         seal(context);
     *context_out = context;

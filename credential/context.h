@@ -68,11 +68,22 @@ struct bearer_demand {
     const struct bearer_log *log; /* where to tell of this login; NULL = the context's log */
 };
 
-/* Gives an access token that is good for the account's min_lifetime, renewed if need be, within its timeout.  *issued_out, if not NULL: when it was issued, which names it.
+/* What came of it. */
+struct bearer_outcome {
+    struct bearer_secret token;
+    int64_t issued;  /* seconds since the epoch; names the token */
+    int64_t expires; /* seconds since the epoch */
+};
+
+#define BEARER_OUTCOME_INIT { BEARER_SECRET_INIT, 0, 0 }
+
+/* Gives an access token that is good for the account's min_lifetime, renewed if need be, within its timeout.
  * Any status; the text is ready to be shown. */
 enum bearer_status bearer_obtain(struct bearer_context *context, struct bearer_holder *holder,
-                                 const struct bearer_demand *demand, struct bearer_secret *token_out,
-                                 int64_t *issued_out, struct bearer_error *err);
+                                 const struct bearer_demand *demand, struct bearer_outcome *outcome,
+                                 struct bearer_error *err);
+
+void bearer_outcome_clear(struct bearer_outcome *outcome);
 
 /* Tells that a mail server refused the access token issued at that time.  True if that made us drop it, so that the next
  * login brings a new one; false if the token is not to blame. */

@@ -89,6 +89,19 @@ static void visit_store(struct walk *w, const char *directory)
         closedir(stream);
 }
 
+/* A file that cannot be believed as a whole. */
+static void visit_mistakes(struct walk *w, enum bearer_level level)
+{
+    for (const struct bearer_config_file *file = w->context->config->levels[level].files; file != NULL; file = file->next) {
+        struct bearer_error err = BEARER_ERROR_INIT;
+
+        if (file->error == NULL)
+            continue;
+        bearer_fail(&err, BEARER_CONFIG, "%s", file->error);
+        w->each(w->data, NULL, file->path, &err);
+    }
+}
+
 void bearer_context_each(struct bearer_context *context, bearer_each_function *each, void *data)
 {
     struct walk w = { .context = context, .each = each, .data = data };
@@ -96,6 +109,7 @@ void bearer_context_each(struct bearer_context *context, bearer_each_function *e
     for (int level = 0; level < BEARER_LEVEL_COUNT; level++) {
         const struct bearer_section *top = &context->config->levels[level].top;
 
+        visit_mistakes(&w, (enum bearer_level)level);
         for (const struct bearer_section *section = context->config->levels[level].sections; section != NULL;
              section = section->next) {
             visit_section(&w, section);
@@ -103,7 +117,8 @@ void bearer_context_each(struct bearer_context *context, bearer_each_function *e
         }
         visit_section(&w, top);
         visit_store(&w, top->values[OPT_TOKEN_STORE].text);
-        visit_store(&w, context->stores[level]);
+        if (context->config->levels[level].files != NULL)
+            visit_store(&w, bearer_context_store(context, (enum bearer_level)level));
     }
     free(w.seen);
 }

@@ -42,19 +42,15 @@ static bool is_refresh_token(const char *token)
     return *token != '\0';
 }
 
-static enum bearer_status check_grant(const struct bearer_grant *grant, struct bearer_error *err)
+/* blame: who must act if the token is none, the provider's peer or whoever typed it in as a password. */
+static enum bearer_status check_grant(const struct bearer_grant *grant, enum bearer_status blame, struct bearer_error *err)
 {
-    if (grant->access_token == NULL || *grant->access_token == '\0')
-        return bearer_fail(err, BEARER_PEER, "the answer holds no access token");
     if (strlen(grant->access_token) > BEARER_TOKEN_MAX)
-        return bearer_fail(err, BEARER_PEER, "the access token is longer than %d bytes", BEARER_TOKEN_MAX);
+        return bearer_fail(err, blame, "the access token is longer than %d bytes", BEARER_TOKEN_MAX);
     if (!is_bearer_token(grant->access_token))
-        return bearer_fail(err, BEARER_PEER, "the access token holds characters that no bearer token has");
+        return bearer_fail(err, blame, "the access token holds characters that no bearer token has");
     if (grant->lifetime < 0)
         return bearer_fail(err, BEARER_PEER, "the access token had expired before it came");
-    if (grant->refresh_token != NULL && (strlen(grant->refresh_token) > BEARER_TOKEN_MAX ||
-                                         !is_refresh_token(grant->refresh_token)))
-        return bearer_fail(err, BEARER_PEER, "the refresh token is too long or holds control characters");
     return BEARER_OK;
 }
 
@@ -69,20 +65,32 @@ static enum bearer_status keep_grant(struct bearer_token *fresh, const struct be
     fresh->expires = fresh->issued + life;
     if (grant->refresh_in > 0 && grant->refresh_in < life)
         fresh->refresh_after = fresh->issued + grant->refresh_in;
-    if ((st = bearer_secret_set(&fresh->access_token, grant->access_token, strlen(grant->access_token), err)) ==
-            BEARER_OK &&
-        grant->refresh_token != NULL)
-        st = bearer_secret_set(&fresh->refresh_token, grant->refresh_token, strlen(grant->refresh_token), err);
+    st = bearer_secret_set(&fresh->access_token, grant->access_token, strlen(grant->access_token), err);
     if (st == BEARER_OK && grant->user != NULL && !bearer_text_has_control(grant->user, strlen(grant->user)))
         st = bearer_token_set_text(&fresh->user, grant->user, err);
     return st;
 }
 
+static enum bearer_status keep_refresh_token(struct bearer_token *fresh, const char *token, struct bearer_error *err)
+{
+    if (token == NULL)
+        return BEARER_OK;
+    if (strlen(token) > BEARER_TOKEN_MAX || !is_refresh_token(token))
+        return bearer_fail(err, BEARER_PEER, "the refresh token is longer than %d bytes or holds control characters",
+                           BEARER_TOKEN_MAX);
+    return bearer_secret_set(&fresh->refresh_token, token, strlen(token), err);
+}
+
 static void take_grant(void *context, const struct bearer_grant *grant)
 {
     struct answer *answer = context;
+    bool typed = answer->account->provider->flags & BEARER_WANTS_PASSWORD;
 
-    if (check_grant(grant, &answer->error) == BEARER_OK && keep_grant(answer->fresh, grant, &answer->error) == BEARER_OK)
+    /* First and whatever else is wrong: the refresh token in hand may have been used up to get this one. */
+    if (keep_refresh_token(answer->fresh, grant->refresh_token, &answer->error) != BEARER_OK)
+        return;
+    if (grant->access_token != NULL && check_grant(grant, typed ? BEARER_CONFIG : BEARER_PEER, &answer->error) == BEARER_OK &&
+        keep_grant(answer->fresh, grant, &answer->error) == BEARER_OK)
         answer->granted = true;
 }
 
@@ -236,7 +244,7 @@ enum bearer_status bearer_fetch(struct bearer_context *context, const struct bea
         st = call(provider, &request, attempt->ceremony, &answer);
     }
     if (st != BEARER_OK) {
-        bearer_token_clear(fresh_out);
+        bearer_secret_clear(&fresh_out->access_token);
         if (err != NULL && err->status == BEARER_OK)
             *err = answer.error;
     }

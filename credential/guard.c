@@ -43,6 +43,13 @@ void bearer_guard_lock(struct bearer_guard *guard)
     }
 }
 
+bool bearer_guard_held(const struct bearer_guard *guard)
+{
+    uint64_t holder = atomic_load(&guard->holder);
+
+    return holder != 0 && same_process(holder, self());
+}
+
 void bearer_guard_unlock(struct bearer_guard *guard)
 {
     atomic_store(&guard->holder, 0);

@@ -22,6 +22,9 @@ bool bearer_guard_try(struct bearer_guard *guard);
 /* Takes it; for work that takes microseconds. */
 void bearer_guard_lock(struct bearer_guard *guard);
 
+/* Whether a thread of this process holds it. */
+bool bearer_guard_held(const struct bearer_guard *guard);
+
 void bearer_guard_unlock(struct bearer_guard *guard);
 
 #endif

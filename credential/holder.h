@@ -16,12 +16,12 @@ struct bearer_keeper {
     int64_t open_after;           /* CLOCK_MONOTONIC ms before which opening is not tried again */
     char trouble[768];            /* why there is no store */
     bool warned;                  /* the log has been told of that */
-    struct bearer_guard lock;     /* stands in for the file's lock where there is no file */
-    struct bearer_store *locked;  /* whose lock is held; NULL = the guard's */
+    struct bearer_guard lock;     /* one thread of this process at a time asks the provider */
     struct bearer_token memory;   /* newer than the store, where the store could not be written */
+    struct bearer_store_mark since; /* the state of the store that memory is newer than */
     bool memory_counts;
     int64_t save_after;           /* CLOCK_MONOTONIC ms before which saving it is not tried again */
-    int64_t stuck_until;          /* CLOCK_MONOTONIC ms until which a stopped lock holder is not waited for again */
+    _Atomic int64_t stuck_until;  /* CLOCK_MONOTONIC ms until which a stopped lock holder is not waited for again */
 };
 
 struct bearer_holder {
@@ -47,7 +47,8 @@ struct bearer_loaded {
 struct bearer_context {
     struct bearer_config *config;
     char *completions[OPT_COUNT]; /* what the program itself said */
-    char *stores[BEARER_LEVEL_COUNT];
+    char *stores[BEARER_LEVEL_COUNT]; /* see bearer_context_store() */
+    bool looked_for_user_store;
     bool sealed; /* jailed program: only what was opened at the start is used */
     struct bearer_log log;
 
@@ -62,9 +63,12 @@ struct bearer_context {
 void bearer_tell(const struct bearer_log *log, enum bearer_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Lends the directory of a level's tokens, or NULL. */
+const char *bearer_context_store(struct bearer_context *context, enum bearer_level level);
+
 /* Opens the keeper's store if it has one and it is not open.  create: make the file, and the directory where that is ours to
  * make.  The guard is held.  BEARER_OK also where there is nothing to open. */
-enum bearer_status bearer_keeper_open(const struct bearer_context *context, struct bearer_keeper *keeper,
+enum bearer_status bearer_keeper_open(struct bearer_context *context, struct bearer_keeper *keeper,
                                       const struct bearer_account *account, bool create, struct bearer_error *err);
 
 /* Reads a file named by sasl.conf; in a jail the one that was opened before. */
@@ -84,8 +88,8 @@ struct bearer_attempt {
     const struct bearer_log *log;             /* NULL = the context's */
 };
 
-/* Asks the account's provider.  Gives in *fresh_out what it brought: access token, times, refresh token and user if told.
- * Sizes and characters are checked here, for all providers. */
+/* Asks the account's provider.  Gives in *fresh_out what it brought: access token, times, refresh token and user if told; after a
+ * failure at most a refresh token, which is never to be lost.  Sizes and characters are checked here, for all providers. */
 enum bearer_status bearer_fetch(struct bearer_context *context, const struct bearer_account *account,
                                 const struct bearer_attempt *attempt, struct bearer_token *fresh_out,
                                 struct bearer_error *err);

@@ -4,6 +4,8 @@
 #include "credential/renewal.h"
 #include "credential/text.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +14,7 @@
 #define POLL_PAUSE 5        /* ms between two looks at a file that somebody else is renewing */
 #define STUCK_PAUSE 30000   /* ms for which a lock holder that did not move is not waited for again */
 #define SAVE_PAUSE 5000     /* ms between two attempts to save what could not be saved */
+#define EARLY_TIMEOUT 3000    /* ms for which a login with a good token in hand waits for a better one */
 #define SIGN_IN_TIMEOUT 20000 /* ms for each request of a sign-in */
 
 /* One attempt to get a token for somebody. */
@@ -21,6 +24,7 @@ struct job {
     struct bearer_demand demand;
     int64_t began; /* CLOCK_MONOTONIC ms */
     int64_t deadline;
+    struct bearer_store *locked; /* whose lock this job holds; NULL = none */
 };
 
 /* What a look at memory and store comes to. */
@@ -30,6 +34,11 @@ enum verdict {
     VERDICT_FETCH, /* a new one is needed */
     VERDICT_FAIL,  /* there is a reason not to try; it stands in the error */
 };
+
+static const struct bearer_log *log_of(const struct job *job)
+{
+    return job->demand.log != NULL ? job->demand.log : &job->context->log;
+}
 
 /* ------------------------------------------------------------------ what is known now (the guard is held) */
 
@@ -44,26 +53,38 @@ static bool is_foreign(const struct bearer_token *token, const struct bearer_acc
     return token->binding != NULL && !is_bound(token, account) && token->refresh_token.length > 0;
 }
 
-/* Saves what could not be saved before, if it still is the newest. */
+static void forget_memory(struct bearer_keeper *keeper)
+{
+    keeper->memory_counts = false;
+    bearer_token_clear(&keeper->memory);
+}
+
+/* Memory is newer than one state of the store and no other: a login, a logout or another process' renewal since is newer. */
+static bool memory_is_newest(const struct bearer_keeper *keeper)
+{
+    struct bearer_store_mark now = { 0, 0 };
+
+    if (!keeper->memory_counts)
+        return false;
+    if (keeper->store != NULL)
+        now = bearer_store_mark(keeper->store);
+    return now.file_id == keeper->since.file_id && now.sequence == keeper->since.sequence;
+}
+
+/* Saves what could not be saved before.  The store has just been read. */
 static void save_memory(struct bearer_keeper *keeper)
 {
     const struct bearer_token *stored;
+    bool saved = false;
 
-    if (!keeper->memory_counts || keeper->store == NULL || bearer_monotonic() < keeper->save_after ||
-        !bearer_store_lock(keeper->store))
+    if (!memory_is_newest(keeper) || bearer_monotonic() < keeper->save_after || !bearer_store_lock(keeper->store))
         return;
     keeper->save_after = bearer_monotonic() + SAVE_PAUSE;
-    if (bearer_store_read(keeper->store, &stored, NULL) == BEARER_OK) {
-        bool saved = stored->issued > keeper->memory.issued;
-
-        if (!saved)
-            (void)bearer_store_write(keeper->store, &keeper->memory, &saved, NULL);
-        if (saved) {
-            keeper->memory_counts = false;
-            bearer_token_clear(&keeper->memory);
-        }
-    }
+    if (bearer_store_read(keeper->store, &stored, NULL) == BEARER_OK && memory_is_newest(keeper))
+        (void)bearer_store_write(keeper->store, &keeper->memory, &saved, NULL);
     bearer_store_unlock(keeper->store);
+    if (saved)
+        forget_memory(keeper);
 }
 
 /* Lends the newest that is known: memory if the store could not be written, else the store; an empty token if none. */
@@ -76,10 +97,14 @@ static enum bearer_status newest(const struct job *job, const struct bearer_toke
     const struct bearer_token *stored = NULL;
     enum bearer_status st = bearer_keeper_open(job->context, keeper, account, create, err);
 
-    save_memory(keeper);
-    if (keeper->store != NULL)
+    if (keeper->store != NULL && (st = bearer_store_read(keeper->store, &stored, err)) == BEARER_OK &&
+        keeper->memory_counts) {
+        save_memory(keeper);
         st = bearer_store_read(keeper->store, &stored, err);
-    if (keeper->memory_counts && (stored == NULL || stored->issued <= keeper->memory.issued))
+        if (!memory_is_newest(keeper))
+            forget_memory(keeper);
+    }
+    if (memory_is_newest(keeper) || (keeper->memory_counts && stored == NULL))
         stored = &keeper->memory;
     *token_out = stored != NULL ? stored : &nothing;
     if (stored != NULL || create) {
@@ -89,22 +114,40 @@ static enum bearer_status newest(const struct job *job, const struct bearer_toke
     return st;
 }
 
+/* The first line in which two bindings differ: how it was when the person signed in. */
+static void describe_difference(const char *then, const char *now, char *out, size_t size)
+{
+    while (*then != '\0') {
+        size_t a = strcspn(then, "\n"), b = strcspn(now, "\n");
+
+        if (a != b || memcmp(then, now, a) != 0) {
+            snprintf(out, size, "%.*s, and now it is %.*s", (int)a, then, (int)b, now);
+            return;
+        }
+        then += a + (then[a] != '\0');
+        now += b + (now[b] != '\0');
+    }
+    snprintf(out, size, "other settings");
+}
+
 static enum verdict not_signed_in(const struct job *job, const struct bearer_token *token, struct bearer_error *err)
 {
     const struct bearer_account *account = job->holder->account;
+    const struct bearer_keeper *keeper = job->holder->keeper;
+    char difference[500];
 
-    if (is_foreign(token, account))
-        bearer_fail(err, BEARER_SIGN_IN,
-                    "%s signed in under other settings (%s), now they are (%s): run sasl-bearer login %s", account->name,
-                    token->binding, account->binding, account->name);
-    else if (job->holder->keeper->trouble[0] != '\0')
-        bearer_fail(err, BEARER_LOCAL, "%s; if %s has not signed in yet, run sasl-bearer login %s",
-                    job->holder->keeper->trouble, account->name, account->name);
-    else if (job->holder->keeper->path == NULL)
-        bearer_fail(err, BEARER_CONFIG, "%s: provider delegated needs a token store to keep the sign-in in: set oauth2_token_store "
-                    "to a directory", account->origin);
-    else
+    if (is_foreign(token, account)) {
+        describe_difference(token->binding, account->binding, difference, sizeof difference);
+        bearer_fail(err, BEARER_SIGN_IN, "run sasl-bearer login %s: the sign-in that is kept was made with %s", account->name,
+                    difference);
+    } else if (keeper->path == NULL) {
+        bearer_fail(err, BEARER_CONFIG, "%s: provider %s needs a token store to keep the sign-in in: set oauth2_token_store to "
+                    "a directory", account->origin, account->provider_name);
+    } else if (keeper->trouble[0] != '\0') {
+        bearer_fail(err, BEARER_LOCAL, "%s", keeper->trouble);
+    } else {
         bearer_fail(err, BEARER_SIGN_IN, "%s has not signed in: run sasl-bearer login %s", account->name, account->name);
+    }
     return VERDICT_FAIL;
 }
 
@@ -142,8 +185,7 @@ static enum verdict judge(const struct job *job, const struct bearer_token *toke
 }
 
 /* Looks at memory and store; hands out a usable token. */
-static enum verdict look(const struct job *job, struct bearer_secret *token_out, int64_t *issued_out,
-                         struct bearer_error *err)
+static enum verdict look(const struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
 {
     const struct bearer_token *token;
     enum verdict verdict = VERDICT_FAIL;
@@ -153,8 +195,9 @@ static enum verdict look(const struct job *job, struct bearer_secret *token_out,
     if (newest(job, &token, err) == BEARER_OK) {
         verdict = judge(job, token, &usable, err);
         if (usable) {
-            *issued_out = token->issued;
-            if (bearer_secret_set(token_out, token->access_token.bytes, token->access_token.length, err) != BEARER_OK)
+            outcome->issued = token->issued;
+            outcome->expires = token->expires;
+            if (bearer_secret_set(&outcome->token, token->access_token.bytes, token->access_token.length, err) != BEARER_OK)
                 verdict = VERDICT_FAIL;
         }
     }
@@ -164,30 +207,47 @@ static enum verdict look(const struct job *job, struct bearer_secret *token_out,
 
 /* ------------------------------------------------------------------ locking */
 
-static bool lock_keeper(struct bearer_keeper *keeper)
+/* One thread of this process, then one process.  Without a store there are no other processes to think of. */
+static bool lock_keeper(struct job *job)
 {
-    struct bearer_store *store = keeper->store; /* another thread may open it at any time */
+    struct bearer_keeper *keeper = job->holder->keeper;
+    bool locked = true;
 
-    if (store != NULL ? !bearer_store_lock(store) : !bearer_guard_try(&keeper->lock))
+    if (!bearer_guard_try(&keeper->lock))
         return false;
-    keeper->locked = store;
-    return true;
+    bearer_guard_lock(&job->context->guard);
+    job->locked = keeper->store;
+    if (job->locked != NULL)
+        locked = bearer_store_lock(job->locked);
+    bearer_guard_unlock(&job->context->guard);
+    if (!locked)
+        bearer_guard_unlock(&keeper->lock);
+    return locked;
 }
 
-static void unlock_keeper(struct bearer_keeper *keeper)
+static void unlock_keeper(struct job *job)
 {
-    if (keeper->locked != NULL)
-        bearer_store_unlock(keeper->locked);
-    else
-        bearer_guard_unlock(&keeper->lock);
+    if (job->locked != NULL)
+        bearer_store_unlock(job->locked);
+    job->locked = NULL;
+    bearer_guard_unlock(&job->holder->keeper->lock);
+}
+
+/* Remembers that waiting was in vain. */
+static void give_up_waiting(const struct job *job)
+{
+    job->holder->keeper->stuck_until = bearer_monotonic() + STUCK_PAUSE;
 }
 
 static enum bearer_status stuck(const struct job *job, struct bearer_error *err)
 {
     struct bearer_keeper *keeper = job->holder->keeper;
-    pid_t holder = keeper->store != NULL ? bearer_store_lock_holder(keeper->store) : 0;
+    pid_t holder = 0;
 
-    keeper->stuck_until = bearer_monotonic() + STUCK_PAUSE;
+    bearer_guard_lock(&job->context->guard);
+    if (keeper->store != NULL)
+        holder = bearer_store_lock_holder(keeper->store);
+    bearer_guard_unlock(&job->context->guard);
     if (holder > 0)
         return bearer_fail(err, BEARER_LATER, "process %ld is renewing the token and does not come back", (long)holder);
     return bearer_fail(err, BEARER_LATER, "another process or thread is renewing the token and does not come back");
@@ -196,22 +256,24 @@ static enum bearer_status stuck(const struct job *job, struct bearer_error *err)
 enum wait_result { WAIT_LOCKED, WAIT_SETTLED, WAIT_ALONE, WAIT_STUCK };
 
 /* Waits for the lock, or for a token that its holder brings.  Where asking twice harms nothing, half the time is waited. */
-static enum wait_result wait_for_lock(const struct job *job, struct bearer_secret *token_out, int64_t *issued_out,
-                                      struct bearer_error *err)
+static enum wait_result wait_for_lock(struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
 {
     struct bearer_keeper *keeper = job->holder->keeper;
     bool repeatable = job->holder->account->provider->flags & BEARER_REPEATABLE;
     int64_t patience = repeatable ? job->began + (job->deadline - job->began) / 2 : job->deadline;
 
-    while (!lock_keeper(keeper)) {
-        if (bearer_monotonic() >= patience || bearer_monotonic() < keeper->stuck_until) {
-            if (repeatable)
-                return WAIT_ALONE;
-            stuck(job, err);
-            return WAIT_STUCK;
+    while (!lock_keeper(job)) {
+        int64_t now = bearer_monotonic();
+
+        if (now >= patience)
+            give_up_waiting(job);
+        if (now < keeper->stuck_until) {
+            if (!repeatable)
+                stuck(job, err);
+            return repeatable ? WAIT_ALONE : WAIT_STUCK;
         }
         bearer_sleep(POLL_PAUSE);
-        if (!(job->demand.flags & BEARER_OBTAIN_RENEW) && look(job, token_out, issued_out, err) != VERDICT_FETCH)
+        if (!(job->demand.flags & BEARER_OBTAIN_RENEW) && look(job, outcome, err) != VERDICT_FETCH)
             return WAIT_SETTLED;
     }
     keeper->stuck_until = 0;
@@ -219,11 +281,6 @@ static enum wait_result wait_for_lock(const struct job *job, struct bearer_secre
 }
 
 /* ------------------------------------------------------------------ the attempt and what becomes of it */
-
-static const struct bearer_log *log_of(const struct job *job)
-{
-    return job->demand.log != NULL ? job->demand.log : &job->context->log;
-}
 
 static unsigned jitter(void)
 {
@@ -233,44 +290,50 @@ static unsigned jitter(void)
     return (unsigned)t.tv_nsec / 1000 + (unsigned)getpid();
 }
 
-/* Stores a new state; where that fails it stays in memory and the log says so loudly.  The guard is held. */
-static enum bearer_status commit(const struct job *job, struct bearer_token *state, bool locked, struct bearer_error *err)
+/* Keeps a new state in this process, in place of the store that could not take it; takes the state. */
+static void keep_in_memory(const struct job *job, struct bearer_token *state)
+{
+    struct bearer_keeper *keeper = job->holder->keeper;
+    const struct bearer_token *stored;
+
+    bearer_guard_lock(&job->context->guard);
+    bearer_token_clear(&keeper->memory);
+    keeper->memory = *state;
+    *state = (struct bearer_token)BEARER_TOKEN_INIT; /* taken */
+    keeper->since = (struct bearer_store_mark){ 0, 0 };
+    if (keeper->store != NULL && bearer_store_read(keeper->store, &stored, NULL) == BEARER_OK)
+        keeper->since = bearer_store_mark(keeper->store);
+    keeper->memory_counts = true;
+    bearer_guard_unlock(&job->context->guard);
+}
+
+/* Stores a new state; where that fails it stays in memory and the log says so: loudly, if a refresh token is at stake. */
+static void commit(const struct job *job, struct bearer_token *state)
 {
     struct bearer_keeper *keeper = job->holder->keeper;
     const struct bearer_account *account = job->holder->account;
     struct bearer_error why = BEARER_ERROR_INIT;
     bool stored = false, loud = state->refresh_token.length > 0;
-    enum bearer_status st = BEARER_LOCAL;
 
-    if (keeper->store != NULL && locked)
-        st = bearer_store_write(keeper->store, state, &stored, &why);
-    else if (keeper->store == NULL && keeper->trouble[0] != '\0')
+    if (job->locked != NULL)
+        (void)bearer_store_write(job->locked, state, &stored, &why);
+    else if (keeper->trouble[0] != '\0')
         bearer_fail(&why, BEARER_LOCAL, "%s", keeper->trouble);
-    if (stored) {
-        keeper->memory_counts = false;
-        bearer_token_clear(&keeper->memory);
-    } else {
-        bearer_token_clear(&keeper->memory);
-        keeper->memory = *state;
-        *state = (struct bearer_token)BEARER_TOKEN_INIT; /* taken */
-        keeper->memory_counts = true;
-    }
-    if (st == BEARER_OK || why.status == BEARER_OK || (keeper->warned && !loud))
-        return BEARER_OK;
-    bearer_tell(log_of(job), loud ? BEARER_LOG_ERROR : BEARER_LOG_WARNING,
-                       stored ? "%s account=%s provider=%s cause=local"
-                              : "the token of this process is used from memory only, because it could not be stored: %s "
-                                "account=%s provider=%s cause=local",
-                       why.text, account->name, account->provider_name);
+    if (!stored)
+        keep_in_memory(job, state);
+    if (why.status == BEARER_OK || (keeper->warned && !loud))
+        return;
     keeper->warned = true;
-    return bearer_fail(err, st, "%s", why.text);
+    bearer_tell(log_of(job), loud ? BEARER_LOG_ERROR : BEARER_LOG_WARNING,
+                stored ? "%s account=%s provider=%s cause=local"
+                       : "the token could not be stored and is used from this process' memory: %s account=%s provider=%s "
+                         "cause=local",
+                why.text, account->name, account->provider_name);
 }
 
 static void take_success(struct bearer_token *state, struct bearer_token *fresh)
 {
     bearer_secret_take(&state->access_token, &fresh->access_token);
-    if (fresh->refresh_token.length > 0)
-        bearer_secret_take(&state->refresh_token, &fresh->refresh_token);
     if (fresh->user != NULL) {
         free(state->user);
         state->user = fresh->user;
@@ -340,10 +403,10 @@ static enum bearer_status ask(const struct job *job, struct bearer_token *state,
     return bearer_fetch(job->context, job->holder->account, &attempt, fresh, why);
 }
 
-/* Renews and records how it went.  locked: the state may be stored; else it stays in this process' memory. */
-static enum bearer_status renew(const struct job *job, bool locked, struct bearer_secret *token_out, int64_t *issued_out,
-                                struct bearer_error *err)
+/* Renews and records how it went.  Without the lock the record stays in this process' memory. */
+static enum bearer_status renew(const struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
 {
+    const struct bearer_account *account = job->holder->account;
     struct bearer_token state = BEARER_TOKEN_INIT, fresh = BEARER_TOKEN_INIT;
     struct bearer_error why = BEARER_ERROR_INIT;
     enum bearer_status st = copy_state(job, &state, err);
@@ -351,21 +414,20 @@ static enum bearer_status renew(const struct job *job, bool locked, struct beare
     if (st != BEARER_OK)
         goto out;
     st = ask(job, &state, &fresh, &why);
+    if (fresh.refresh_token.length > 0)
+        bearer_secret_take(&state.refresh_token, &fresh.refresh_token);
     if (st == BEARER_OK) {
-        *issued_out = fresh.issued;
-        st = bearer_secret_set(token_out, fresh.access_token.bytes, fresh.access_token.length, &why);
-        bearer_tell(log_of(job), BEARER_LOG_NOTE, "%s: renewed by %s, good for %lld s", job->holder->account->name,
-                    job->holder->account->provider_name, (long long)(fresh.expires - fresh.issued));
+        bearer_tell(log_of(job), BEARER_LOG_NOTE, "renewed, good for %lld s account=%s provider=%s cause=ok",
+                    (long long)(fresh.expires - fresh.issued), account->name, account->provider_name);
+        outcome->issued = fresh.issued;
+        outcome->expires = fresh.expires;
+        st = bearer_secret_set(&outcome->token, fresh.access_token.bytes, fresh.access_token.length, &why);
         take_success(&state, &fresh);
-        if (bearer_token_set_text(&state.binding, job->holder->account->binding, &why) != BEARER_OK)
-            st = BEARER_NOMEM;
     } else {
-        take_failure(&state, &why, bearer_credential_mark(job->context, job->holder->account));
-        (void)bearer_token_set_text(&state.binding, job->holder->account->binding, NULL);
+        take_failure(&state, &why, bearer_credential_mark(job->context, account));
     }
-    bearer_guard_lock(&job->context->guard);
-    (void)commit(job, &state, locked, NULL);
-    bearer_guard_unlock(&job->context->guard);
+    if (bearer_token_set_text(&state.binding, account->binding, &why) == BEARER_OK)
+        commit(job, &state);
     if (st != BEARER_OK && err != NULL && err->status == BEARER_OK)
         *err = why;
 out:
@@ -376,15 +438,15 @@ out:
 
 /* ------------------------------------------------------------------ providers that keep nothing */
 
-static enum bearer_status pass_through(const struct job *job, struct bearer_secret *token_out, int64_t *issued_out,
-                                       struct bearer_error *err)
+static enum bearer_status pass_through(const struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
 {
     struct bearer_token fresh = BEARER_TOKEN_INIT, nothing = BEARER_TOKEN_INIT;
     enum bearer_status st = ask(job, &nothing, &fresh, err);
 
     if (st == BEARER_OK) {
-        *issued_out = fresh.issued;
-        bearer_secret_take(token_out, &fresh.access_token);
+        outcome->issued = fresh.issued;
+        outcome->expires = fresh.expires;
+        bearer_secret_take(&outcome->token, &fresh.access_token);
     }
     bearer_token_clear(&fresh);
     return st;
@@ -392,65 +454,74 @@ static enum bearer_status pass_through(const struct job *job, struct bearer_secr
 
 /* ------------------------------------------------------------------ the whole way */
 
-static enum bearer_status obtain(const struct job *job, struct bearer_secret *token_out, int64_t *issued_out,
-                                 struct bearer_error *err)
+/* Renews a token that is still good, if nobody else is doing it.  Whatever comes of it, the one in hand serves. */
+static void renew_early(struct job *job, struct bearer_outcome *outcome)
 {
-    struct bearer_keeper *keeper = job->holder->keeper;
-    enum verdict verdict = look(job, token_out, issued_out, err);
+    const struct bearer_account *account = job->holder->account;
+    struct bearer_error why = BEARER_ERROR_INIT;
+
+    if (!lock_keeper(job))
+        return;
+    if (job->deadline > job->began + EARLY_TIMEOUT)
+        job->deadline = job->began + EARLY_TIMEOUT;
+    if (look(job, outcome, &why) == VERDICT_EARLY && renew(job, outcome, &why) != BEARER_OK)
+        bearer_tell(log_of(job), BEARER_LOG_WARNING,
+                    "the token is good for %lld s more and could not be renewed early: %s account=%s provider=%s cause=%s",
+                    (long long)(outcome->expires - bearer_now()), why.text, account->name, account->provider_name,
+                    bearer_error_cause(&why));
+    unlock_keeper(job);
+}
+
+static enum bearer_status obtain(struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
+{
+    enum verdict verdict = look(job, outcome, err);
     enum bearer_status st = BEARER_OK;
-    enum wait_result waited;
 
-    if (verdict == VERDICT_FAIL)
+    if (verdict == VERDICT_EARLY)
+        renew_early(job, outcome);
+    if (verdict != VERDICT_FETCH)
         return err->status;
-    if (verdict == VERDICT_USE)
-        return BEARER_OK;
-    if (verdict == VERDICT_EARLY) {
-        struct bearer_error ignored = BEARER_ERROR_INIT;
-
-        if (lock_keeper(keeper)) {
-            if (look(job, token_out, issued_out, &ignored) == VERDICT_EARLY) {
-                bearer_error_clear(&ignored);
-                (void)renew(job, true, token_out, issued_out, &ignored);
-            }
-            unlock_keeper(keeper);
-        }
-        return BEARER_OK; /* the one in hand is good in any case */
+    switch (wait_for_lock(job, outcome, err)) {
+    case WAIT_STUCK:
+    case WAIT_SETTLED:
+        return err->status;
+    case WAIT_ALONE:
+        return renew(job, outcome, err);
+    case WAIT_LOCKED:
+        break;
     }
-    waited = wait_for_lock(job, token_out, issued_out, err);
-    if (waited == WAIT_STUCK)
-        return err->status;
-    if (waited == WAIT_SETTLED)
-        return err->status;
-    if (waited == WAIT_ALONE)
-        return renew(job, false, token_out, issued_out, err);
-    verdict = look(job, token_out, issued_out, err); /* somebody may have been faster */
-    if (verdict == VERDICT_FETCH)
-        st = renew(job, true, token_out, issued_out, err);
-    else if (verdict == VERDICT_FAIL)
-        st = err->status;
-    unlock_keeper(keeper);
+    verdict = look(job, outcome, err); /* somebody may have been faster */
+    st = verdict == VERDICT_FETCH ? renew(job, outcome, err) : err->status;
+    unlock_keeper(job);
     return st;
 }
 
 enum bearer_status bearer_obtain(struct bearer_context *context, struct bearer_holder *holder,
-                                 const struct bearer_demand *demand, struct bearer_secret *token_out,
-                                 int64_t *issued_out, struct bearer_error *err)
+                                 const struct bearer_demand *demand, struct bearer_outcome *outcome,
+                                 struct bearer_error *err)
 {
-    struct job job = { context, holder, *demand, bearer_monotonic(), 0 };
+    struct job job = { context, holder, *demand, bearer_monotonic(), 0, NULL };
     struct bearer_error why = BEARER_ERROR_INIT;
-    int64_t issued = 0;
     enum bearer_status st;
+    int cancel_state;
 
+    /* A thread that is cancelled halfway would leave locks behind. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     job.deadline = job.began + holder->account->timeout * 1000;
     if (holder->account->provider->flags & BEARER_WANTS_PASSWORD)
-        st = pass_through(&job, token_out, &issued, &why);
+        st = pass_through(&job, outcome, &why);
     else
-        st = obtain(&job, token_out, &issued, &why);
-    if (issued_out != NULL)
-        *issued_out = issued;
+        st = obtain(&job, outcome, &why);
+    pthread_setcancelstate(cancel_state, NULL);
     if (st != BEARER_OK && err != NULL && err->status == BEARER_OK)
         *err = why;
     return st;
+}
+
+void bearer_outcome_clear(struct bearer_outcome *outcome)
+{
+    bearer_secret_clear(&outcome->token);
+    *outcome = (struct bearer_outcome)BEARER_OUTCOME_INIT;
 }
 
 bool bearer_rejected(struct bearer_context *context, struct bearer_holder *holder, int64_t issued)
@@ -459,18 +530,16 @@ bool bearer_rejected(struct bearer_context *context, struct bearer_holder *holde
     struct bearer_token state = BEARER_TOKEN_INIT;
     bool dropped = false;
 
-    if ((holder->account->provider->flags & BEARER_WANTS_PASSWORD) || !lock_keeper(holder->keeper))
+    if ((holder->account->provider->flags & BEARER_WANTS_PASSWORD) || !lock_keeper(&job))
         return false;
     if (copy_state(&job, &state, NULL) == BEARER_OK && state.issued == issued && state.access_token.length > 0 &&
         bearer_token_drop_on_refusal(&state, bearer_now())) {
         bearer_secret_clear(&state.access_token);
         state.dropped = bearer_now();
-        bearer_guard_lock(&context->guard);
-        (void)commit(&job, &state, true, NULL);
-        bearer_guard_unlock(&context->guard);
+        commit(&job, &state);
         dropped = true;
     }
-    unlock_keeper(holder->keeper);
+    unlock_keeper(&job);
     bearer_token_clear(&state);
     return dropped;
 }
@@ -499,21 +568,27 @@ enum bearer_status bearer_peek(struct bearer_context *context, struct bearer_hol
     return st;
 }
 
-/* Opens the store for a sign-in, making it, and takes its lock. */
-static enum bearer_status open_and_lock(const struct job *job, struct bearer_error *err)
+/* Opens the store for a sign-in, making it: before anybody goes to the trouble of signing in. */
+static enum bearer_status open_for_sign_in(const struct job *job, struct bearer_error *err)
 {
     struct bearer_keeper *keeper = job->holder->keeper;
     enum bearer_status st;
 
     if (keeper->path == NULL)
-        return bearer_fail(err, BEARER_CONFIG, "%s: a sign-in needs a token store to be kept in: set oauth2_token_store to a "
-                           "directory", job->holder->account->origin);
+        return bearer_fail(err, BEARER_CONFIG,
+                           "%s: a sign-in needs a token store to be kept in: set oauth2_token_store to a directory",
+                           job->holder->account->origin);
     bearer_guard_lock(&job->context->guard);
     st = bearer_keeper_open(job->context, keeper, job->holder->account, true, err);
     bearer_guard_unlock(&job->context->guard);
-    if (st != BEARER_OK)
-        return st;
-    while (!lock_keeper(keeper)) {
+    return st;
+}
+
+/* Takes the lock within the account's timeout from now. */
+static enum bearer_status lock_for_sign_in(struct job *job, struct bearer_error *err)
+{
+    job->deadline = bearer_monotonic() + job->holder->account->timeout * 1000;
+    while (!lock_keeper(job)) {
         if (bearer_monotonic() >= job->deadline)
             return stuck(job, err);
         bearer_sleep(POLL_PAUSE);
@@ -531,10 +606,9 @@ static enum bearer_status store_sign_in(const struct job *job, struct bearer_tok
     if ((st = bearer_token_set_text(&fresh->binding, job->holder->account->binding, err)) != BEARER_OK)
         return st;
     bearer_guard_lock(&job->context->guard);
-    keeper->memory_counts = false;
-    st = bearer_store_write(keeper->store, fresh, NULL, err);
+    forget_memory(keeper);
     bearer_guard_unlock(&job->context->guard);
-    return st;
+    return bearer_store_write(job->locked, fresh, NULL, err);
 }
 
 enum bearer_status bearer_adopt(struct bearer_context *context, struct bearer_holder *holder, const char *refresh_token,
@@ -545,15 +619,15 @@ enum bearer_status bearer_adopt(struct bearer_context *context, struct bearer_ho
     struct bearer_token fresh = BEARER_TOKEN_INIT;
     enum bearer_status st;
 
-    attempt.deadline = job.deadline = job.began + holder->account->timeout * 1000;
-    if ((st = open_and_lock(&job, err)) != BEARER_OK)
+    if ((st = open_for_sign_in(&job, err)) != BEARER_OK || (st = lock_for_sign_in(&job, err)) != BEARER_OK)
         return st;
+    attempt.deadline = job.deadline;
     st = bearer_fetch(context, holder->account, &attempt, &fresh, err);
     if (st == BEARER_OK && fresh.refresh_token.length == 0)
         st = bearer_secret_set(&fresh.refresh_token, refresh_token, strlen(refresh_token), err);
     if (st == BEARER_OK)
         st = store_sign_in(&job, &fresh, err);
-    unlock_keeper(holder->keeper);
+    unlock_keeper(&job);
     bearer_token_clear(&fresh);
     return st;
 }
@@ -580,6 +654,8 @@ enum bearer_status bearer_sign_in(struct bearer_context *context, struct bearer_
     struct bearer_token fresh = BEARER_TOKEN_INIT;
     enum bearer_status st;
 
+    if ((st = open_for_sign_in(&job, err)) != BEARER_OK)
+        return st;
     /* Nobody waits for a person: the lock is taken only once there is something to store. */
     attempt.deadline = job.began + SIGN_IN_TIMEOUT;
     st = bearer_fetch(context, holder->account, &attempt, &fresh, err);
@@ -588,10 +664,9 @@ enum bearer_status bearer_sign_in(struct bearer_context *context, struct bearer_
     if (st == BEARER_OK && fresh.refresh_token.length == 0)
         st = bearer_fail(err, BEARER_REFUSED,
                          "the sign-in brought no refresh token: the scope must contain offline_access");
-    job.deadline = bearer_monotonic() + holder->account->timeout * 1000;
-    if (st == BEARER_OK && (st = open_and_lock(&job, err)) == BEARER_OK) {
+    if (st == BEARER_OK && (st = lock_for_sign_in(&job, err)) == BEARER_OK) {
         st = store_sign_in(&job, &fresh, err);
-        unlock_keeper(holder->keeper);
+        unlock_keeper(&job);
     }
     bearer_token_clear(&fresh);
     return st;
@@ -606,21 +681,19 @@ enum bearer_status bearer_sign_out(struct bearer_context *context, struct bearer
     enum bearer_status st;
 
     *had_out = false;
-    job.deadline = job.began + holder->account->timeout * 1000;
     bearer_guard_lock(&context->guard);
     st = bearer_keeper_open(context, holder->keeper, holder->account, false, err);
     bearer_guard_unlock(&context->guard);
-    if (st != BEARER_OK || holder->keeper->store == NULL)
-        return st;
-    if ((st = open_and_lock(&job, err)) != BEARER_OK)
+    if (st != BEARER_OK || holder->keeper->store == NULL || (st = lock_for_sign_in(&job, err)) != BEARER_OK)
         return st;
     bearer_guard_lock(&context->guard);
-    st = bearer_store_read(holder->keeper->store, &token, err);
+    forget_memory(holder->keeper);
+    st = bearer_store_read(job.locked, &token, err);
     *had_out = st == BEARER_OK && (token->access_token.length > 0 || token->refresh_token.length > 0);
+    bearer_guard_unlock(&context->guard);
     /* Twice: the slot before must not keep what was signed out of. */
     for (int slot = 0; slot < 2 && st == BEARER_OK && *had_out; slot++)
-        st = bearer_store_write(holder->keeper->store, &nothing, NULL, err);
-    bearer_guard_unlock(&context->guard);
-    unlock_keeper(holder->keeper);
+        st = bearer_store_write(job.locked, &nothing, NULL, err);
+    unlock_keeper(&job);
     return st;
 }

@@ -40,7 +40,7 @@ static const struct bearer_option_row rows[OPT_COUNT] = {
                       "how long a login may wait for a token" },
     [OPT_CA_FILE] = { "oauth2_ca_file", OPT_TYPE_PATH, OPT_GROUP_NONE, 0, NULL, NULL, 0, 0, NULL,
                       "certificates to trust instead of the system's" },
-    [OPT_PROXY] = { "oauth2_proxy", OPT_TYPE_URL, OPT_GROUP_NONE, 0, NULL, NULL, 0, 0, NULL,
+    [OPT_PROXY] = { "oauth2_proxy", OPT_TYPE_PROXY, OPT_GROUP_NONE, 0, NULL, NULL, 0, 0, NULL,
                     "proxy on the way to the identity provider" },
     [OPT_JAILED_PROGRAMS] = { "oauth2_jailed_programs", OPT_TYPE_TEXT, OPT_GROUP_NONE, OPT_TOP_ONLY, "smtp lmtp", NULL, 0,
                               0, NULL, "programs that open all they need before they enter a chroot jail" },
@@ -106,10 +106,11 @@ static bool is_this_machine(const char *host, size_t length)
     return false;
 }
 
-enum bearer_status bearer_url_check(const char *url, struct bearer_error *err)
+/* The parts of a URL that matter here. */
+static enum bearer_status url_parse(const char *url, const char **host_out, size_t *length_out, struct bearer_error *err)
 {
-    const char *host, *port;
-    size_t length, name;
+    const char *host;
+    size_t length;
 
     if (strncmp(url, "https://", 8) == 0)
         host = url + 8;
@@ -122,6 +123,19 @@ enum bearer_status bearer_url_check(const char *url, struct bearer_error *err)
         return bearer_fail(err, BEARER_CONFIG, "'%s' is not a well-formed URL", url);
     if (memchr(host, '@', length) != NULL)
         return bearer_fail(err, BEARER_CONFIG, "the URL holds a user name or password; take it out");
+    *host_out = host;
+    *length_out = length;
+    return BEARER_OK;
+}
+
+enum bearer_status bearer_url_check(const char *url, struct bearer_error *err)
+{
+    const char *host, *port;
+    size_t length, name;
+    enum bearer_status st = url_parse(url, &host, &length, err);
+
+    if (st != BEARER_OK)
+        return st;
     port = *host == '[' ? memchr(host, ']', length) : host;
     port = port != NULL ? memchr(port, ':', length - (size_t)(port - host)) : NULL;
     name = port != NULL ? (size_t)(port - host) : length;
@@ -133,6 +147,8 @@ enum bearer_status bearer_url_check(const char *url, struct bearer_error *err)
 enum bearer_status bearer_option_check(enum bearer_option_id id, const char *value, struct bearer_error *err)
 {
     const struct bearer_option_row *row = &rows[id];
+    const char *host;
+    size_t length;
 
     switch (row->type) {
     case OPT_TYPE_CHOICE:
@@ -151,6 +167,12 @@ enum bearer_status bearer_option_check(enum bearer_option_id id, const char *val
         break;
     case OPT_TYPE_URL:
         if (bearer_url_check(value, err) != BEARER_OK) {
+            bearer_error_prepend(err, "%s: ", row->name);
+            return BEARER_CONFIG;
+        }
+        break;
+    case OPT_TYPE_PROXY:
+        if (url_parse(value, &host, &length, err) != BEARER_OK) {
             bearer_error_prepend(err, "%s: ", row->name);
             return BEARER_CONFIG;
         }

@@ -33,6 +33,7 @@ enum bearer_option_type {
     OPT_TYPE_WORD,    /* no blanks */
     OPT_TYPE_CHOICE,  /* one of the words in choices */
     OPT_TYPE_URL,     /* https://, or http:// to this machine */
+    OPT_TYPE_PROXY,   /* http:// or https://; what goes through it is encrypted anyway */
     OPT_TYPE_SECONDS, /* a whole number between minimum and maximum */
     OPT_TYPE_PATH,    /* absolute */
     OPT_TYPE_SECRET,  /* text that never leaves */

@@ -28,15 +28,23 @@ static bool is_ours(const char *directory)
            status.st_uid == geteuid();
 }
 
+/* Lends $HOME if it is the effective user's, else NULL. */
+static const char *own_home(void)
+{
+    const char *home = secure_getenv("HOME");
+
+    return is_ours(home) ? home : NULL;
+}
+
 /* The home of the effective user, who may not be the one that $HOME is of. */
 static char *home_directory(void)
 {
-    const char *home = secure_getenv("HOME");
+    const char *home = own_home();
     struct passwd entry, *found = NULL;
     char *buffer, *copy = NULL;
     const size_t size = 16384;
 
-    if (is_ours(home))
+    if (home != NULL)
         return strdup(home);
     buffer = malloc(size);
     if (buffer != NULL && getpwuid_r(geteuid(), &entry, buffer, size, &found) == 0 && found != NULL &&
@@ -46,24 +54,22 @@ static char *home_directory(void)
     return copy;
 }
 
-/* $VARIABLE/NAME, else HOME/below/NAME, else NULL. */
-static char *user_directory(const char *variable, const char *below, const char *name)
+/* Lends an XDG variable that is an absolute path, else NULL. */
+static const char *xdg(const char *variable)
 {
     const char *base = secure_getenv(variable);
-    char *home, *path = NULL;
 
-    if (base != NULL && base[0] == '/')
-        return bearer_text_format("%s/%s", base, name);
-    home = home_directory();
-    if (home != NULL)
-        path = bearer_text_format("%s/%s/%s", home, below, name);
-    free(home);
-    return path;
+    return base != NULL && base[0] == '/' ? base : NULL;
 }
 
+/* Runs whenever a program initialises libsasl2, so it asks no name service. */
 char *bearer_user_config_directory(void)
 {
-    return geteuid() == 0 ? NULL : user_directory("XDG_CONFIG_HOME", ".config", "sasl2");
+    const char *base = xdg("XDG_CONFIG_HOME"), *home = own_home();
+
+    if (geteuid() == 0 || (base == NULL && home == NULL))
+        return NULL;
+    return base != NULL ? bearer_text_format("%s/sasl2", base) : bearer_text_format("%s/.config/sasl2", home);
 }
 
 const char *bearer_system_store(void)
@@ -73,11 +79,17 @@ const char *bearer_system_store(void)
 
 char *bearer_user_store(void)
 {
-    char *path = user_directory("XDG_STATE_HOME", ".local/state", "sasl-bearer");
-    const char *service = secure_getenv("STATE_DIRECTORY");
+    const char *base = xdg("XDG_STATE_HOME"), *service = xdg("STATE_DIRECTORY");
+    char *home, *path = NULL;
 
-    if (path == NULL && service != NULL && service[0] == '/')
+    if (base != NULL)
+        return bearer_text_format("%s/sasl-bearer", base);
+    home = home_directory();
+    if (home != NULL)
+        path = bearer_text_format("%s/.local/state/sasl-bearer", home);
+    else if (service != NULL)
         path = strdup(service);
+    free(home);
     return path;
 }
 

@@ -8,8 +8,8 @@
  * be NULL), then always $(sysconfdir)/sasl2.  NULL without memory.  Free it. */
 char *bearer_system_config_path(const char *libsasl2_path);
 
-/* Gives the directory of the user's sasl.conf, $XDG_CONFIG_HOME/sasl2 or ~/.config/sasl2; NULL for root and for users
- * without a home of their own.  Free it. */
+/* Gives the directory of the user's sasl.conf, $XDG_CONFIG_HOME/sasl2, else $HOME/.config/sasl2 where $HOME belongs to the
+ * effective user; NULL for root and where there is neither.  Free it. */
 char *bearer_user_config_directory(void);
 
 /* Lends the system's token directory. */

@@ -42,7 +42,7 @@ struct bearer_option {
 
 /* What a successful request brought.  Everything is copied before grant() returns; wipe your own copy after. */
 struct bearer_grant {
-    const char *access_token;  /* RFC 6750 b64token */
+    const char *access_token;  /* RFC 6750 b64token; NULL = only a refresh token came, and fail() follows */
     int64_t lifetime;          /* seconds from now, 0 = not told */
     int64_t refresh_in;        /* seconds from now after which an early renewal is welcome, 0 = not told */
     const char *refresh_token; /* NULL = none came: the one in hand stays good (RFC 6749 section 6) */
@@ -100,8 +100,8 @@ struct bearer_provider {
      * host program initialises libsasl2. */
     enum bearer_status (*prepare)(void);
 
-    /* Get a token.  Returns BEARER_OK after exactly one call of request->grant, or the status given to exactly one call
-     * of request->fail.  Must be safe to call from several threads at once. */
+    /* Get a token.  Returns BEARER_OK after exactly one call of request->grant, or the status given to exactly one call of
+     * request->fail.  Must be safe to call from several threads at once. */
     enum bearer_status (*fetch)(const struct bearer_request *request);
 
     /* Have a person sign in.  Returns as fetch does.  May be NULL. */

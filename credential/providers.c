@@ -36,7 +36,8 @@ static const char *module_name(const char *oauth2_provider)
     return strncmp(oauth2_provider, MODULE_PREFIX, prefix) == 0 ? oauth2_provider + prefix : oauth2_provider;
 }
 
-static enum bearer_status check(const char *path, const struct bearer_provider *provider, struct bearer_error *err)
+static enum bearer_status check(const char *path, const struct bearer_provider *provider, unsigned flags,
+                                struct bearer_error *err)
 {
     if (provider == NULL)
         return bearer_fail(err, BEARER_CONFIG, "'%s' is not a provider: it defines no symbol bearer_provider", path);
@@ -45,10 +46,13 @@ static enum bearer_status check(const char *path, const struct bearer_provider *
                            provider->abi, BEARER_PROVIDER_ABI);
     if (provider->fetch == NULL)
         return bearer_fail(err, BEARER_CONFIG, "provider '%s' has no function fetch", path);
+    if (provider->flags != flags)
+        return bearer_fail(err, BEARER_CONFIG, "provider '%s' has properties 0x%x, only 0x%x can be served", path, provider->flags,
+                           flags);
     return BEARER_OK;
 }
 
-enum bearer_status bearer_provider_load(const char *directory, const char *oauth2_provider,
+enum bearer_status bearer_provider_load(const char *directory, const char *oauth2_provider, unsigned flags,
                                         const struct bearer_provider **provider_out, struct bearer_error *err)
 {
     char *path = bearer_text_format("%s/%s.so", directory, module_name(oauth2_provider));
@@ -65,7 +69,7 @@ enum bearer_status bearer_provider_load(const char *directory, const char *oauth
         st = bearer_fail(err, BEARER_CONFIG, "cannot load provider %s: %s", oauth2_provider, dlerror());
     } else {
         provider = dlsym(module, "bearer_provider");
-        st = check(path, provider, err);
+        st = check(path, provider, flags, err);
         if (st == BEARER_OK)
             *provider_out = provider;
         dlclose(module); /* the count only; the code stays */

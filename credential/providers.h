@@ -21,8 +21,8 @@ struct bearer_provider_row {
 const struct bearer_provider_row *bearer_provider_row(const char *oauth2_provider);
 
 /* Lends a provider's code, loaded for good from DIRECTORY/NAME.so (see provider.h).
- * BEARER_CONFIG: missing, not a provider, or built for another ABI. */
-enum bearer_status bearer_provider_load(const char *directory, const char *oauth2_provider,
+ * BEARER_CONFIG: missing, not a provider, built for another ABI, or with other properties than the row's flags. */
+enum bearer_status bearer_provider_load(const char *directory, const char *oauth2_provider, unsigned flags,
                                         const struct bearer_provider **provider_out, struct bearer_error *err);
 
 #endif

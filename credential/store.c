@@ -29,8 +29,11 @@
 
 #define LOOK_INTERVAL 1000 /* ms between two looks at the whole file while nothing seems to change */
 
-#define LOCK_DESCRIPTORS 0 /* byte locked between open file descriptions */
-#define LOCK_PROCESSES 1   /* byte locked between processes, for those that share a description through fork */
+/* Two locks.  Between processes: a POSIX lock, which ends with its process and is not inherited.  POSIX locks do not keep apart
+ * two copies of this code in one process, so those have a lock between open file descriptions; on a byte of each process' own,
+ * since a description, and a lock on it, outlives its process where a child inherited it. */
+#define LOCK_PROCESSES 1
+#define LOCK_COPIES ((off_t)1 << 40) /* plus the process id */
 
 struct slot_header {
     char magic[8];
@@ -60,6 +63,13 @@ struct bearer_store {
     struct slot_header other;   /* what the other slot's header was then */
     int64_t looked;             /* CLOCK_MONOTONIC ms of the last look at everything */
     struct bearer_token token;
+};
+
+/* Both slots as they are in the file. */
+struct view {
+    struct slot_header headers[2];
+    struct bearer_secret records[2];
+    int best; /* the valid slot with the higher sequence, or -1 */
 };
 
 /* ------------------------------------------------------------------ bytes */
@@ -99,6 +109,16 @@ static bool write_at(int fd, const void *bytes, size_t length, off_t offset)
     return true;
 }
 
+static bool write_zeros(int fd, off_t from, off_t to)
+{
+    static const char zeros[4096];
+
+    for (; from < to; from += (off_t)sizeof zeros)
+        if (!write_at(fd, zeros, to - from < (off_t)sizeof zeros ? (size_t)(to - from) : sizeof zeros, from))
+            return false;
+    return true;
+}
+
 static bool sync_file(int fd)
 {
     int result;
@@ -135,15 +155,58 @@ static bool read_header(int fd, int slot, struct slot_header *header)
     return read_at(fd, header, sizeof *header, slot_offset(slot)) == (ssize_t)sizeof *header;
 }
 
+enum slot_state {
+    SLOT_VALID,
+    SLOT_INVALID, /* never written, or torn */
+    SLOT_FOREIGN, /* another version's, or another machine's: not ours to overwrite */
+    SLOT_UNREADABLE,
+};
+
 /* Reads a whole slot and believes it only if its checksum is right. */
-static bool read_slot(int fd, int slot, struct slot_header *header, struct bearer_secret *record)
+static enum slot_state read_slot(int fd, int slot, struct slot_header *header, struct bearer_secret *record)
 {
-    if (!read_header(fd, slot, header) || !header_plausible(header) ||
-        bearer_secret_reserve(record, header->length, NULL) != BEARER_OK)
-        return false;
-    return read_at(fd, record->bytes, header->length, slot_offset(slot) + (off_t)sizeof *header) ==
-               (ssize_t)header->length &&
-           checksum(header, record->bytes) == header->crc;
+    ssize_t n = read_at(fd, header, sizeof *header, slot_offset(slot));
+
+    if (n < 0)
+        return SLOT_UNREADABLE;
+    if (n < (ssize_t)sizeof *header || memcmp(header->magic, MAGIC, sizeof header->magic) != 0)
+        return SLOT_INVALID;
+    if (header->byte_order != BYTE_ORDER_MARK || header->format != FORMAT)
+        return SLOT_FOREIGN;
+    if (!header_plausible(header))
+        return SLOT_INVALID;
+    if (bearer_secret_reserve(record, header->length, NULL) != BEARER_OK ||
+        (n = read_at(fd, record->bytes, header->length, slot_offset(slot) + (off_t)sizeof *header)) < 0)
+        return SLOT_UNREADABLE;
+    return n == (ssize_t)header->length && checksum(header, record->bytes) == header->crc ? SLOT_VALID : SLOT_INVALID;
+}
+
+static void view_clear(struct view *view)
+{
+    for (int slot = 0; slot < 2; slot++)
+        bearer_secret_clear(&view->records[slot]);
+}
+
+/* Reads both slots.  BEARER_LOCAL: what is there cannot be told, so nothing may be concluded or overwritten. */
+static enum bearer_status view_read(const char *path, int fd, struct view *view, struct bearer_error *err)
+{
+    *view = (struct view){ .best = -1 };
+    for (int slot = 0; slot < 2; slot++) {
+        enum slot_state state = read_slot(fd, slot, &view->headers[slot], &view->records[slot]);
+
+        if (state == SLOT_UNREADABLE || state == SLOT_FOREIGN) {
+            view_clear(view);
+            return bearer_fail(err, BEARER_LOCAL,
+                               state == SLOT_FOREIGN ? "token file '%s' was written by another version of sasl-bearer or on "
+                                                       "another kind of machine: move it away and sign in again"
+                                                     : "cannot read token file '%s': %m",
+                               path);
+        }
+        if (state == SLOT_VALID &&
+            (view->best < 0 || view->headers[slot].sequence > view->headers[view->best].sequence))
+            view->best = slot;
+    }
+    return BEARER_OK;
 }
 
 /* Whether the file holds just what was last read.  Costs one short pread and no lock: a writer fills the slot that is not
@@ -164,41 +227,29 @@ static void forget(struct bearer_store *store)
     bearer_token_clear(&store->token);
 }
 
-/* Reads the valid slot with the higher sequence.  A writer at work can make the slot we read invalid under our hands; then
- * the other one is, or in a moment will be, the newer: look again. */
 static enum bearer_status reload(struct bearer_store *store, struct bearer_error *err)
 {
-    enum { TRIES = 5 };
-    enum bearer_status st = BEARER_OK;
+    struct view view;
+    enum bearer_status st = view_read(store->path, store->file.fd, &view, err);
 
-    for (int try = 0; try < TRIES; try++) {
-        struct slot_header headers[2] = { { .sequence = 0 }, { .sequence = 0 } };
-        struct bearer_secret records[2] = { BEARER_SECRET_INIT, BEARER_SECRET_INIT };
-        bool valid[2];
-        int best = -1;
-
-        for (int slot = 0; slot < 2; slot++) {
-            valid[slot] = read_slot(store->file.fd, slot, &headers[slot], &records[slot]);
-            if (valid[slot] && (best < 0 || headers[slot].sequence > headers[best].sequence))
-                best = slot;
-        }
-        if (best >= 0) {
-            forget(store);
-            st = bearer_token_decode(records[best].bytes, records[best].length, &store->token, err);
-            if (st == BEARER_OK) {
-                store->current = headers[best];
-                store->slot = best;
-                store->other = headers[!best];
-                store->looked = bearer_monotonic();
-            }
-        }
-        for (int slot = 0; slot < 2; slot++)
-            bearer_secret_clear(&records[slot]);
-        if (best >= 0)
-            return st;
-    }
+    if (st != BEARER_OK)
+        return st;
     forget(store);
-    return BEARER_OK;
+    if (view.best >= 0) {
+        const struct bearer_secret *record = &view.records[view.best];
+
+        st = bearer_token_decode(record->bytes, record->length, &store->token, err);
+        if (st == BEARER_OK) {
+            store->current = view.headers[view.best];
+            store->slot = view.best;
+            store->other = view.headers[!view.best];
+            store->looked = bearer_monotonic();
+        } else {
+            bearer_error_prepend(err, "token file '%s' cannot be understood: ", store->path);
+        }
+    }
+    view_clear(&view);
+    return st;
 }
 
 /* ------------------------------------------------------------------ opening */
@@ -227,6 +278,58 @@ static enum bearer_status judge_directory(const char *path, const struct stat *d
         return bearer_fail(err, BEARER_LOCAL,
                            "token directory '%s' can be written by others than its owner: run chmod go-w '%s'", path, path);
     return BEARER_OK;
+}
+
+static bool lock_byte(int fd, int command, short type, off_t byte)
+{
+    struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+
+    return fcntl(fd, command, &lock) == 0;
+}
+
+/* Gives a new file its full size, so that on most file systems a full disk can never stop a write into it. */
+static enum bearer_status extend(const char *path, int fd, off_t size, struct bearer_error *err)
+{
+#ifdef FS_NOCOW_FL
+    int attributes = 0;
+
+    if (size == 0 && ioctl(fd, FS_IOC_GETFLAGS, &attributes) == 0) {
+        attributes |= FS_NOCOW_FL;
+        (void)ioctl(fd, FS_IOC_SETFLAGS, &attributes);
+    }
+#endif
+    if (fallocate(fd, 0, 0, FILE_SIZE) != 0 && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR)
+        return bearer_fail(err, BEARER_LOCAL, "cannot make room for token file '%s': %m", path);
+    if (!write_zeros(fd, size, FILE_SIZE) || !sync_file(fd))
+        return bearer_fail(err, BEARER_LOCAL, "cannot write token file '%s': %m", path);
+    return BEARER_OK;
+}
+
+/* Prepares a file that nobody else has prepared.  Held: the lock between processes. */
+static enum bearer_status prepare(const char *path, int fd, struct bearer_error *err)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0)
+        return bearer_fail(err, BEARER_LOCAL, "cannot examine '%s': %m", path);
+    return status.st_size < FILE_SIZE ? extend(path, fd, status.st_size, err) : BEARER_OK;
+}
+
+/* Prepares a file that was just created.  One that cannot be given its size holds nothing and is taken away again.  Where
+ * somebody else has the lock already, their write prepares it. */
+static enum bearer_status prepare_new(const char *path, const char *name, int directory_fd, int fd, struct bearer_error *err)
+{
+    enum bearer_status st;
+
+    if (!lock_byte(fd, F_SETLK, F_WRLCK, LOCK_PROCESSES))
+        return BEARER_OK;
+    st = prepare(path, fd, err);
+    if (st != BEARER_OK)
+        unlinkat(directory_fd, name, 0);
+    else
+        sync_file(directory_fd);
+    lock_byte(fd, F_SETLK, F_UNLCK, LOCK_PROCESSES);
+    return st;
 }
 
 /* Creates the file; as root under the directory owner's identity, so that the owner can use it. */
@@ -260,6 +363,10 @@ static enum bearer_status open_in(int directory_fd, const char *path, const char
 
     if (fd < 0 && errno == ENOENT && (flags & BEARER_STORE_CREATE)) {
         fd = create_file(directory_fd, name, directory);
+        if (fd >= 0 && (st = prepare_new(path, name, directory_fd, fd, err)) != BEARER_OK) {
+            close(fd);
+            return st;
+        }
         if (fd < 0 && errno == EEXIST) /* somebody was faster */
             fd = openat(directory_fd, name, mode);
     }
@@ -279,28 +386,27 @@ static enum bearer_status open_in(int directory_fd, const char *path, const char
 /* Opens the store's path and keeps the descriptor; none with BEARER_OK where it is absent and not to be created. */
 static enum bearer_status open_path(struct bearer_store *store, struct bearer_error *err)
 {
-    char *slash = strrchr(store->path, '/');
+    const char *name = strrchr(store->path, '/') + 1;
+    char *directory_path = strndup(store->path, (size_t)(name - store->path - 1));
     struct stat directory;
-    enum bearer_status st;
+    enum bearer_status st = BEARER_OK;
     int directory_fd, fd = -1;
 
-    *slash = '\0'; /* the directory, for a moment */
-    directory_fd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory_fd < 0 && errno == ENOENT && !(store->flags & BEARER_STORE_CREATE)) {
-        *slash = '/';
-        return BEARER_OK;
-    }
+    if (directory_path == NULL)
+        return bearer_fail(err, BEARER_NOMEM, "out of memory");
+    directory_fd = open(directory_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory_fd < 0 && errno == ENOENT && !(store->flags & BEARER_STORE_CREATE))
+        goto out;
     if (directory_fd < 0 || fstat(directory_fd, &directory) != 0)
-        st = bearer_fail(err, BEARER_LOCAL, "cannot open token directory '%s': %m", store->path);
-    else
-        st = judge_directory(store->path, &directory, err);
-    *slash = '/';
-    if (st == BEARER_OK)
-        st = open_in(directory_fd, store->path, slash + 1, &directory, store->flags, &fd, err);
-    if (directory_fd >= 0)
-        close(directory_fd);
+        st = bearer_fail(err, BEARER_LOCAL, "cannot open token directory '%s': %m", directory_path);
+    else if ((st = judge_directory(directory_path, &directory, err)) == BEARER_OK)
+        st = open_in(directory_fd, store->path, name, &directory, store->flags, &fd, err);
     if (st == BEARER_OK && fd >= 0 && !bearer_descriptor_keep(&store->file, fd))
         st = bearer_fail(err, BEARER_LOCAL, "cannot keep token file '%s' open: %m", store->path);
+out:
+    if (directory_fd >= 0)
+        close(directory_fd);
+    free(directory_path);
     return st;
 }
 
@@ -347,19 +453,31 @@ const char *bearer_store_name(const struct bearer_store *store)
     return store->path;
 }
 
-/* Makes sure that the descriptor is the file of that name, opening it anew where that is possible. */
+/* Whether the file of that name is still the one that is open: somebody may have renamed it. */
+static bool is_named(const struct bearer_store *store)
+{
+    struct stat status;
+
+    return lstat(store->path, &status) == 0 && status.st_dev == store->file.device && status.st_ino == store->file.inode;
+}
+
+/* Makes sure that the descriptor is the file of that name, opening it anew where that is possible.  While the lock is held the
+ * descriptor stays what it is, for the lock is on it. */
 static enum bearer_status ensure_open(struct bearer_store *store, struct bearer_error *err)
 {
+    bool locked = bearer_guard_held(&store->lock);
     nlink_t links = 0;
+    bool valid = bearer_descriptor_valid(&store->file, &links);
     enum bearer_status st;
 
-    if (bearer_descriptor_valid(&store->file, &links) && links > 0)
+    if (valid && (locked || (links > 0 && (store->sealed || is_named(store)))))
         return BEARER_OK;
+    if (locked || (store->sealed && !valid))
+        return bearer_fail(err, BEARER_LOCAL, "the program closed token file '%s', which it cannot open again: reload it",
+                           store->path);
     if (store->sealed)
         return bearer_fail(err, BEARER_LOCAL,
-                           store->file.fd < 0 ? "the program closed token file '%s', which it cannot open again: reload it"
-                                              : "token file '%s' was removed, and this program cannot open the new one: "
-                                                "reload it (postfix reload)",
+                           "token file '%s' was removed, and this program cannot open the new one: reload it (postfix reload)",
                            store->path);
     bearer_descriptor_close(&store->file);
     forget(store);
@@ -367,6 +485,11 @@ static enum bearer_status ensure_open(struct bearer_store *store, struct bearer_
     if (st == BEARER_OK && store->file.fd < 0)
         st = bearer_fail(err, BEARER_LOCAL, "token file '%s' was removed", store->path);
     return st;
+}
+
+struct bearer_store_mark bearer_store_mark(const struct bearer_store *store)
+{
+    return (struct bearer_store_mark){ store->current.file_id, store->current.sequence };
 }
 
 enum bearer_status bearer_store_read(struct bearer_store *store, const struct bearer_token **token_out,
@@ -384,68 +507,15 @@ enum bearer_status bearer_store_read(struct bearer_store *store, const struct be
 
 /* ------------------------------------------------------------------ writing */
 
-/* Gives a new file its full size, so that on most file systems a full disk can never stop a write into it. */
-static enum bearer_status extend(struct bearer_store *store, off_t size, struct bearer_error *err)
-{
-    static const char zeros[FILE_SIZE];
-    int fd = store->file.fd;
-#ifdef FS_NOCOW_FL
-    int attributes = 0;
-
-    if (ioctl(fd, FS_IOC_GETFLAGS, &attributes) == 0) {
-        attributes |= FS_NOCOW_FL;
-        (void)ioctl(fd, FS_IOC_SETFLAGS, &attributes);
-    }
-#endif
-    if (fallocate(fd, 0, 0, FILE_SIZE) != 0 && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR)
-        return bearer_fail(err, BEARER_LOCAL, "cannot make room for token file '%s': %m", store->path);
-    if (!write_at(fd, zeros + size, (size_t)(FILE_SIZE - size), size) || !sync_file(fd))
-        return bearer_fail(err, BEARER_LOCAL, "cannot write token file '%s': %m", store->path);
-    return BEARER_OK;
-}
-
-/* Prepares a file for its first write.  One that we could not give its size held nothing and is taken away again. */
-static enum bearer_status prepare(struct bearer_store *store, struct bearer_error *err)
-{
-    struct stat status;
-    enum bearer_status st;
-
-    if (fstat(store->file.fd, &status) != 0)
-        return bearer_fail(err, BEARER_LOCAL, "cannot examine '%s': %m", store->path);
-    if (status.st_size >= FILE_SIZE)
-        return BEARER_OK;
-    st = extend(store, status.st_size, err);
-    if (st != BEARER_OK && status.st_size == 0 && !store->sealed)
-        unlink(store->path);
-    return st;
-}
-
-/* Makes the file's name durable.  Where there are no paths any more, whoever created the file did it. */
-static void sync_directory(const struct bearer_store *store)
-{
-    char *slash = strrchr(store->path, '/');
-    int fd;
-
-    if (store->sealed)
-        return;
-    *slash = '\0';
-    fd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    *slash = '/';
-    if (fd < 0)
-        return;
-    sync_file(fd);
-    close(fd);
-}
-
-static void fill_header(const struct bearer_store *store, struct slot_header *header, const struct bearer_secret *record)
+static void fill_header(const struct slot_header *before, struct slot_header *header, const struct bearer_secret *record)
 {
     *header = (struct slot_header){ .byte_order = BYTE_ORDER_MARK, .format = FORMAT };
     memcpy(header->magic, MAGIC, sizeof header->magic);
-    header->file_id = store->current.file_id;
+    header->file_id = before->file_id;
     while (header->file_id == 0)
         if (getrandom(&header->file_id, sizeof header->file_id, 0) < 0)
             header->file_id = (uint64_t)getpid() << 32 | 1;
-    header->sequence = store->current.sequence + 1;
+    header->sequence = before->sequence + 1;
     header->length = (uint32_t)record->length;
     header->crc = checksum(header, record->bytes);
 }
@@ -458,13 +528,18 @@ static void reseal_volatile(int fd, int slot, struct slot_header *header, const 
     (void)write_at(fd, header, sizeof *header, slot_offset(slot));
 }
 
-/* One pwrite for header and record: both or, if torn, neither. */
+/* One pwrite for header and record: both or, if torn, neither.  What a longer record left behind is overwritten with zeros, so
+ * that no token outlives its place. */
 static bool write_slot(int fd, int slot, const struct slot_header *header, const struct bearer_secret *record)
 {
     struct bearer_secret image = BEARER_SECRET_INIT;
+    struct slot_header before;
+    size_t length = record->length;
     bool done;
 
-    if (bearer_secret_reserve(&image, sizeof *header + record->length, NULL) != BEARER_OK) {
+    if (read_header(fd, slot, &before) && header_plausible(&before) && before.length > length)
+        length = before.length;
+    if (bearer_secret_reserve(&image, sizeof *header + length, NULL) != BEARER_OK) {
         errno = ENOMEM;
         return false;
     }
@@ -475,24 +550,46 @@ static bool write_slot(int fd, int slot, const struct slot_header *header, const
     return done;
 }
 
-static enum bearer_status write_locked(struct bearer_store *store, const struct bearer_secret *record, bool *stored,
+/* Which slot to fill: the one that is not current, unless the current one may not be on disk. */
+static int slot_to_fill(const struct view *view, bool durable)
+{
+    if (view->best < 0)
+        return 0;
+    return durable && !(view->headers[view->best].flags & FLAG_VOLATILE) ? !view->best : view->best;
+}
+
+/* Whether the file may be written: it is still ours, and so is its lock (POSIX locks end when anybody in this process closes the
+ * file). */
+static enum bearer_status still_ours(const struct bearer_store *store, struct bearer_error *err)
+{
+    struct bearer_descriptor file = store->file;
+
+    if (!bearer_descriptor_valid(&file, NULL))
+        return bearer_fail(err, BEARER_LOCAL, "the program closed token file '%s' while it was written", store->path);
+    if (!lock_byte(file.fd, F_SETLK, F_WRLCK, LOCK_PROCESSES))
+        return bearer_fail(err, BEARER_LOCAL, "the lock of token file '%s' was lost: %m", store->path);
+    return BEARER_OK;
+}
+
+static enum bearer_status write_locked(const struct bearer_store *store, const struct bearer_secret *record, bool *stored,
                                        struct bearer_error *err)
 {
+    static const struct slot_header nothing = { .sequence = 0 };
     struct slot_header header;
+    struct view view;
     enum bearer_status st;
-    bool fresh, durable;
-    int slot, fd;
+    bool durable;
+    int slot, fd = store->file.fd;
 
-    if ((st = ensure_open(store, err)) != BEARER_OK || (st = prepare(store, err)) != BEARER_OK)
+    if ((st = still_ours(store, err)) != BEARER_OK || (st = prepare(store->path, fd, err)) != BEARER_OK)
         return st;
-    fd = store->file.fd;
     /* The current slot must be on disk before the other one is touched: its writer may have died before its fsync. */
     durable = sync_file(fd);
-    if ((st = reload(store, err)) != BEARER_OK)
+    if ((st = view_read(store->path, fd, &view, err)) != BEARER_OK)
         return st;
-    fresh = store->current.sequence == 0;
-    slot = fresh ? 0 : durable && !(store->current.flags & FLAG_VOLATILE) ? !store->slot : store->slot;
-    fill_header(store, &header, record);
+    slot = slot_to_fill(&view, durable);
+    fill_header(view.best >= 0 ? &view.headers[view.best] : &nothing, &header, record);
+    view_clear(&view);
     if (!write_slot(fd, slot, &header, record))
         return bearer_fail(err, BEARER_LOCAL, "cannot write token file '%s': %m", store->path);
     *stored = true;
@@ -500,8 +597,6 @@ static enum bearer_status write_locked(struct bearer_store *store, const struct 
         st = bearer_fail(err, BEARER_LOCAL, "cannot be sure that token file '%s' survives a power cut: %m", store->path);
         reseal_volatile(fd, slot, &header, record);
     }
-    if (fresh)
-        sync_directory(store);
     return st;
 }
 
@@ -522,15 +617,6 @@ enum bearer_status bearer_store_write(struct bearer_store *store, const struct b
 
 /* ------------------------------------------------------------------ locking */
 
-static bool lock_byte(int fd, int command, short type, off_t byte)
-{
-    struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
-
-    return fcntl(fd, command, &lock) == 0;
-}
-
-/* The first lock keeps out other descriptors of this file, in this process (two copies of this code) or elsewhere; the
- * second keeps out processes that share our descriptor through fork, to whom the first is their own. */
 bool bearer_store_lock(struct bearer_store *store)
 {
     int fd;
@@ -538,10 +624,10 @@ bool bearer_store_lock(struct bearer_store *store)
     if (ensure_open(store, NULL) != BEARER_OK || !bearer_guard_try(&store->lock))
         return false;
     fd = store->file.fd;
-    if (lock_byte(fd, F_OFD_SETLK, F_WRLCK, LOCK_DESCRIPTORS)) {
+    if (lock_byte(fd, F_OFD_SETLK, F_WRLCK, LOCK_COPIES + getpid())) {
         if (lock_byte(fd, F_SETLK, F_WRLCK, LOCK_PROCESSES))
             return true;
-        lock_byte(fd, F_OFD_SETLK, F_UNLCK, LOCK_DESCRIPTORS);
+        lock_byte(fd, F_OFD_SETLK, F_UNLCK, LOCK_COPIES + getpid());
     }
     bearer_guard_unlock(&store->lock);
     return false;
@@ -549,9 +635,11 @@ bool bearer_store_lock(struct bearer_store *store)
 
 void bearer_store_unlock(struct bearer_store *store)
 {
-    if (bearer_descriptor_valid(&store->file, NULL)) {
-        lock_byte(store->file.fd, F_SETLK, F_UNLCK, LOCK_PROCESSES);
-        lock_byte(store->file.fd, F_OFD_SETLK, F_UNLCK, LOCK_DESCRIPTORS);
+    struct bearer_descriptor file = store->file;
+
+    if (bearer_descriptor_valid(&file, NULL)) {
+        lock_byte(file.fd, F_SETLK, F_UNLCK, LOCK_PROCESSES);
+        lock_byte(file.fd, F_OFD_SETLK, F_UNLCK, LOCK_COPIES + getpid());
     }
     bearer_guard_unlock(&store->lock);
 }

@@ -43,17 +43,28 @@ void bearer_store_seal(struct bearer_store *store);
 
 const char *bearer_store_name(const struct bearer_store *store);
 
+/* Threads take turns with bearer_store_read(), _lock(), _lock_holder() and _mark() (the caller sees to it); _write() and _unlock()
+ * belong to whoever holds the lock and need no turn. */
+
 /* Lends what the file holds now, until the next call; an empty token where it holds nothing.  No lock needed between
- * processes; threads take turns.  BEARER_LOCAL: the file is gone and cannot be opened again, or cannot be read. */
+ * processes.  BEARER_LOCAL: the file is gone and cannot be opened again, or cannot be read. */
 enum bearer_status bearer_store_read(struct bearer_store *store, const struct bearer_token **token_out,
                                      struct bearer_error *err);
+
+/* Names the state that was last read: another state, another mark.  All zeros for an empty file. */
+struct bearer_store_mark {
+    uint64_t file_id;
+    uint64_t sequence;
+};
+struct bearer_store_mark bearer_store_mark(const struct bearer_store *store);
 
 /* Writes a new state; the lock must be held.  BEARER_OK: it is on disk.  BEARER_LOCAL: it is not, or a power cut may undo
  * it; the state before is never lost.  *stored_out, if not NULL: whether readers see the new state. */
 enum bearer_status bearer_store_write(struct bearer_store *store, const struct bearer_token *token, bool *stored_out,
                                       struct bearer_error *err);
 
-/* Takes the lock if nobody holds it, between descriptors, processes and threads.  Does not wait. */
+/* Takes the lock if nobody holds it: between processes, threads, and copies of this code in one process.  Does not wait.  It
+ * ends with the process, however that ends. */
 bool bearer_store_lock(struct bearer_store *store);
 void bearer_store_unlock(struct bearer_store *store);
 

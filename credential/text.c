@@ -101,11 +101,18 @@ bool bearer_text_matches(const char *pattern, const char *name)
     return *pattern == '\0';
 }
 
+/* Anything that connects to an address without asking DNS, such as 127.1 and 2130706433. */
 static bool is_address(const char *host)
 {
-    unsigned char bytes[sizeof(struct in6_addr)];
+    struct in_addr address;
 
-    return strchr(host, ':') != NULL || inet_pton(AF_INET, host, bytes) == 1;
+    return strchr(host, ':') != NULL || inet_aton(host, &address) != 0;
+}
+
+/* Letters, digits, hyphens, dots, and the underscore that some hosts have. */
+static bool is_host_name(const char *host)
+{
+    return host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-._")] == '\0';
 }
 
 static bool is_localhost(const char *host)
@@ -168,7 +175,7 @@ bool bearer_text_host_in(const char *patterns, const char *host)
                 return true;
         } else if (strcmp(pattern, name) == 0) {
             return true;
-        } else if (!is_address(name) && !is_localhost(name) && labels_match(pattern, name)) {
+        } else if (!is_address(name) && !is_localhost(name) && is_host_name(name) && labels_match(pattern, name)) {
             return true;
         }
     }
@@ -208,4 +215,15 @@ bool bearer_text_word(const char **cursor, const char **word, size_t *length)
     *length = strcspn(*word, " \t");
     *cursor = *word + *length;
     return *length > 0;
+}
+
+bool bearer_text_has_word(const char *words, const char *word)
+{
+    const char *found;
+    size_t length;
+
+    while (bearer_text_word(&words, &found, &length))
+        if (strlen(word) == length && memcmp(found, word, length) == 0)
+            return true;
+    return false;
 }

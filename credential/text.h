@@ -31,6 +31,9 @@ bool bearer_text_host_in(const char *patterns, const char *host);
 /* The number of insertions, deletions and replacements between two words; words over 63 bytes count as far apart. */
 size_t bearer_text_distance(const char *a, const char *b);
 
+/* Whether a word is among blank-separated words. */
+bool bearer_text_has_word(const char *words, const char *word);
+
 /* Walks over blank-separated words: gives the next one's start and length, advances *cursor.  False at the end. */
 bool bearer_text_word(const char **cursor, const char **word, size_t *length);
 

@@ -25,7 +25,7 @@ struct bearer_token {
     int64_t mark; /* of the credential it was made with, see bearer_credential_mark() */
     enum bearer_status failure;
     char cause[32];
-    char text[512];
+    char text[768]; /* as long as an error's */
 };
 
 #define BEARER_TOKEN_INIT { .failure = BEARER_OK }

@@ -82,20 +82,29 @@ static int fail(const struct session *session, const sasl_utils_t *utils, const 
 
 /* ------------------------------------------------------------------ the first step */
 
-/* Keeps a copy of what the program lent for this step only. */
-static int keep(char **slot, const char *value)
+static enum bearer_status keep_name(char **slot, const struct bearer_answer *answer, struct bearer_error *err)
 {
-    if (*slot != NULL || value == NULL || *value == '\0')
-        return SASL_OK;
-    *slot = strdup(value);
-    return *slot != NULL ? SASL_OK : SASL_NOMEM;
+    *slot = strdup(bearer_secret_reveal(&answer->value));
+    return *slot != NULL ? BEARER_OK : bearer_fail(err, BEARER_NOMEM, "out of memory");
+}
+
+static enum bearer_status keep_names(struct session *session, const struct bearer_answer *user,
+                                     const struct bearer_answer *mailbox, struct bearer_error *err)
+{
+    enum bearer_status st;
+
+    if (user->value.length == 0)
+        return bearer_fail(err, BEARER_USAGE, "the program did not say which user to log in as");
+    if ((st = keep_name(&session->user, user, err)) == BEARER_OK && mailbox->value.length > 0)
+        st = keep_name(&session->mailbox, mailbox, err);
+    return st;
 }
 
 static int ask_names(struct session *session, const sasl_utils_t *utils, sasl_interact_t **prompt_need)
 {
     struct bearer_answer answers[] = {
-        { SASL_CB_AUTHNAME, "User name (who signs in)", NULL, 0 },
-        { SASL_CB_USER, "Mailbox to open (empty: your own)", NULL, 0 },
+        { .id = SASL_CB_AUTHNAME, .prompt = "User name (who signs in)" },
+        { .id = SASL_CB_USER, .prompt = "Mailbox to open (empty: your own)" },
     };
     struct bearer_error err = BEARER_ERROR_INIT;
     int result;
@@ -103,36 +112,29 @@ static int ask_names(struct session *session, const sasl_utils_t *utils, sasl_in
     if (session->user != NULL)
         return SASL_OK;
     result = bearer_ask(utils, prompt_need, answers, 2);
-    if (result == SASL_INTERACT)
-        return result;
-    if (result != SASL_OK || answers[0].value == NULL || *answers[0].value == '\0') {
-        bearer_fail(&err, BEARER_USAGE, "the program did not say which user to log in as");
-        return fail(session, utils, &err);
-    }
-    result = keep(&session->user, answers[0].value);
-    return result == SASL_OK ? keep(&session->mailbox, answers[1].value) : result;
+    if (result == SASL_BADPARAM)
+        bearer_fail(&err, BEARER_USAGE, "the program did not say which user to log in as, and cannot be asked");
+    if (result == SASL_OK)
+        (void)keep_names(session, &answers[0], &answers[1], &err);
+    bearer_answers_clear(answers, 2);
+    return err.status != BEARER_OK ? fail(session, utils, &err) : result;
 }
 
-static int ask_password(struct session *session, const sasl_utils_t *utils, sasl_interact_t **prompt_need,
-                        const char **password_out)
+static int ask_password(const struct session *session, const sasl_utils_t *utils, sasl_interact_t **prompt_need,
+                        struct bearer_secret *password)
 {
-    struct bearer_answer answer = { SASL_CB_PASS, "Access token", NULL, 0 };
+    struct bearer_answer answer = { .id = SASL_CB_PASS, .prompt = "Access token" };
     struct bearer_error err = BEARER_ERROR_INIT;
     int result;
 
-    *password_out = NULL;
     if (!(bearer_holder_account(session->holder)->provider->flags & BEARER_WANTS_PASSWORD))
         return SASL_OK;
     result = bearer_ask(utils, prompt_need, &answer, 1);
-    if (result == SASL_INTERACT)
-        return result;
-    if (result != SASL_OK || answer.value == NULL || *answer.value == '\0') {
-        bearer_fail(&err, BEARER_USAGE, "provider password_field expects the access token as the program's password, which is "
-                                        "empty");
-        return fail(session, utils, &err);
-    }
-    *password_out = answer.value;
-    return SASL_OK;
+    if (result == SASL_BADPARAM || (result == SASL_OK && answer.value.length == 0))
+        bearer_fail(&err, BEARER_USAGE,
+                    "provider password_field expects the access token as the program's password, which is empty");
+    bearer_secret_take(password, &answer.value);
+    return err.status != BEARER_OK ? fail(session, utils, &err) : result;
 }
 
 /* libsasl2 wants both identities told before a mechanism succeeds, and may strip blanks from them. */
@@ -163,20 +165,21 @@ static enum bearer_status build_message(struct session *session, const sasl_clie
 {
     const struct bearer_log log = { tell, (void *)(uintptr_t)params->utils };
     const struct bearer_demand demand = { 0, password, &log };
-    struct bearer_secret token = BEARER_SECRET_INIT;
+    struct bearer_outcome outcome = BEARER_OUTCOME_INIT;
     struct bearer_message message = { .mailbox = mailbox, .host = params->serverFQDN };
     char port[SERVICE_MAX];
     enum bearer_status st;
 
     if ((st = bearer_account_may_go_to(bearer_holder_account(session->holder), params->serverFQDN, err)) != BEARER_OK)
         return st;
-    st = bearer_obtain(session->context, session->holder, &demand, &token, &session->issued, err);
+    st = bearer_obtain(session->context, session->holder, &demand, &outcome, err);
     if (st == BEARER_OK) {
+        session->issued = outcome.issued;
         message.port = port_of(params->ipremoteport, port);
-        message.token = bearer_secret_reveal(&token);
+        message.token = bearer_secret_reveal(&outcome.token);
         st = session->mechanism->build(&message, &session->message, err);
     }
-    bearer_secret_clear(&token);
+    bearer_outcome_clear(&outcome);
     return st;
 }
 
@@ -184,7 +187,7 @@ static int first_step(struct session *session, sasl_client_params_t *params, sas
                       const char **clientout, unsigned *clientoutlen, sasl_out_params_t *oparams)
 {
     struct bearer_error err = BEARER_ERROR_INIT;
-    const char *password;
+    struct bearer_secret password = BEARER_SECRET_INIT;
     int result;
 
     if ((result = ask_names(session, params->utils, prompt_need)) != SASL_OK)
@@ -192,10 +195,13 @@ static int first_step(struct session *session, sasl_client_params_t *params, sas
     if (session->holder == NULL &&
         bearer_context_find(session->context, session->user, &session->holder, &err) != BEARER_OK)
         return fail(session, params->utils, &err);
-    if ((result = ask_password(session, params->utils, prompt_need, &password)) != SASL_OK ||
-        (result = canonicalise(session, params, oparams)) != SASL_OK)
+    if ((result = ask_password(session, params->utils, prompt_need, &password)) == SASL_OK &&
+        (result = canonicalise(session, params, oparams)) == SASL_OK)
+        (void)build_message(session, params, oparams->user, bearer_secret_reveal(&password), &err);
+    bearer_secret_clear(&password);
+    if (result != SASL_OK)
         return result;
-    if (build_message(session, params, oparams->user, password, &err) != BEARER_OK)
+    if (err.status != BEARER_OK)
         return fail(session, params->utils, &err);
     session->sent = 1;
     *clientout = bearer_secret_reveal(&session->message);
@@ -231,8 +237,8 @@ static void tell_refusal(const struct session *session, const sasl_client_params
                  challenge, session->user, account->provider_name);
     else
         snprintf(text, sizeof text,
-                 "the mail server refuses this mailbox to %s, whose token was issued lately: check the permissions (%s) "
-                 "account=%s provider=%s cause=mailbox_refused",
+                 "the mail server refuses the mailbox to %s, whose token is kept: check who may open it (%s) account=%s "
+                 "provider=%s cause=mailbox_refused",
                  account->name, challenge, session->user, account->provider_name);
     utils->seterror(utils->conn, SASL_NOLOG, "%s", text);
     utils->log(utils->conn, SASL_LOG_ERR, "%s", text);

@@ -13,6 +13,19 @@ static const sasl_interact_t *answered(sasl_interact_t **prompt_need, unsigned l
     return prompt != NULL && prompt->id == id ? prompt : NULL;
 }
 
+static int keep(struct bearer_answer *answer, const void *bytes, size_t length)
+{
+    return bearer_secret_set(&answer->value, bytes, length, NULL) == BEARER_OK ? SASL_OK : SASL_NOMEM;
+}
+
+/* A name or address is a C string; only a password has a length that counts (sasl_secret_t ends with no NUL). */
+static int keep_result(struct bearer_answer *answer, const sasl_interact_t *prompt)
+{
+    if (prompt->result == NULL)
+        return SASL_OK;
+    return keep(answer, prompt->result, answer->id == SASL_CB_PASS ? prompt->len : strlen(prompt->result));
+}
+
 static int ask_callback(const sasl_utils_t *utils, struct bearer_answer *answer)
 {
     sasl_callback_ft function = NULL;
@@ -30,9 +43,13 @@ static int ask_callback(const sasl_utils_t *utils, struct bearer_answer *answer)
 
         result = ((sasl_getsecret_t *)(void *)function)(utils->conn, context, SASL_CB_PASS, &secret);
         if (result == SASL_OK && secret != NULL)
-            answer->value = (const char *)secret->data; /* libsasl2 and its hosts end it with a NUL */
+            result = keep(answer, secret->data, secret->len);
     } else {
-        result = ((sasl_getsimple_t *)(void *)function)(context, (int)answer->id, &answer->value, NULL);
+        const char *name = NULL;
+
+        result = ((sasl_getsimple_t *)(void *)function)(context, (int)answer->id, &name, NULL);
+        if (result == SASL_OK && name != NULL)
+            result = keep(answer, name, strlen(name));
     }
     if (result == SASL_INTERACT) {
         answer->asked = 1;
@@ -71,7 +88,7 @@ int bearer_ask(const sasl_utils_t *utils, sasl_interact_t **prompt_need, struct 
         const sasl_interact_t *prompt = answered(prompt_need, answers[i].id);
 
         if (prompt != NULL)
-            answers[i].value = prompt->result;
+            result = keep_result(&answers[i], prompt);
         else
             result = ask_callback(utils, &answers[i]);
         questions += answers[i].asked;
@@ -85,4 +102,10 @@ int bearer_ask(const sasl_utils_t *utils, sasl_interact_t **prompt_need, struct 
     if (questions == 0)
         return SASL_OK;
     return prompt_need != NULL ? make_questions(utils, prompt_need, answers, count) : SASL_BADPARAM;
+}
+
+void bearer_answers_clear(struct bearer_answer *answers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        bearer_secret_clear(&answers[i].value);
 }

@@ -28,7 +28,7 @@ struct device {
 /* The account's scopes, and what brings an ID token that says who signed in. */
 static char *sign_in_scope(const char *scope)
 {
-    return bearer_text_format("%s%s", scope, strstr(scope, "openid") == NULL ? " openid profile" : "");
+    return bearer_text_format("%s%s", scope, bearer_text_has_word(scope, "openid") ? "" : " openid profile");
 }
 
 static const char *text_member(const json_t *json, const char *name)

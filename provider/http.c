@@ -4,6 +4,7 @@
 #include "credential/clock.h"
 #include "credential/options.h"
 #include "credential/secret.h"
+#include "credential/text.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -42,6 +43,39 @@ enum bearer_status http_prepare(struct bearer_error *err)
 {
     pthread_once(&once, initialise);
     return initialised == CURLE_OK ? BEARER_OK : bearer_fail(err, BEARER_LOCAL, "cannot initialise libcurl");
+}
+
+/* ------------------------------------------------------------------ the host's signals */
+
+/* What the host's thread had before we kept its signals off. */
+struct shield {
+    sigset_t before;
+    bool pipe_pending;
+};
+
+/* libcurl may start its resolver thread behind this: it must inherit a mask that leaves the host's signals to the host. */
+static void shield_up(struct shield *shield)
+{
+    sigset_t all, pending;
+
+    sigfillset(&all);
+    sigpending(&pending);
+    shield->pipe_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &all, &shield->before);
+}
+
+/* A SIGPIPE that was raised meanwhile is ours and is taken back. */
+static void shield_down(const struct shield *shield)
+{
+    static const struct timespec at_once = { 0, 0 };
+    sigset_t pipe_only;
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    if (!shield->pipe_pending)
+        while (sigtimedwait(&pipe_only, NULL, &at_once) == SIGPIPE)
+            ;
+    pthread_sigmask(SIG_SETMASK, &shield->before, NULL);
 }
 
 /* ------------------------------------------------------------------ the answer */
@@ -164,13 +198,18 @@ static CURLcode set_options(struct transfer *t, const struct http_request *reque
     return code == CURLE_OK ? set_trust(t->easy, request) : code;
 }
 
+/* Ending a connection can write to it. */
 static void transfer_clear(struct transfer *t)
 {
+    struct shield shield;
+
+    shield_up(&shield);
     if (t->multi != NULL && t->easy != NULL)
         curl_multi_remove_handle(t->multi, t->easy);
     curl_easy_cleanup(t->easy);
     curl_multi_cleanup(t->multi);
     curl_slist_free_all(t->headers);
+    shield_down(&shield);
     bearer_wipe_string(t->form);
     free(t->form);
 }
@@ -190,26 +229,14 @@ static enum bearer_status transfer_set_up(struct transfer *t, const struct http_
 
 /* ------------------------------------------------------------------ driving it */
 
-/* libcurl may start its resolver thread here: it must inherit a mask that leaves the host's signals to the host.  A SIGPIPE
- * that was raised meanwhile is ours and is taken back. */
 static CURLMcode perform(CURLM *multi, int *running)
 {
-    static const struct timespec at_once = { 0, 0 };
-    sigset_t all, pipe_only, before, pending;
+    struct shield shield;
     CURLMcode code;
-    bool was_pending;
 
-    sigfillset(&all);
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    sigpending(&pending);
-    was_pending = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    shield_up(&shield);
     code = curl_multi_perform(multi, running);
-    if (!was_pending)
-        while (sigtimedwait(&pipe_only, NULL, &at_once) == SIGPIPE)
-            ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    shield_down(&shield);
     return code;
 }
 
@@ -269,22 +296,33 @@ static enum bearer_status explain(const struct transfer *t, const struct http_re
     return bearer_fail(err, BEARER_LATER, "cannot reach %.*s: %s", shown, request->url, reason);
 }
 
+static void read_head(CURL *easy, struct http_reply *reply)
+{
+    curl_off_t retry_after = 0;
+    const char *type = NULL;
+
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &reply->status);
+    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after);
+    curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
+    reply->retry_after = (int64_t)retry_after;
+    if (type != NULL)
+        bearer_text_printable(reply->type, sizeof reply->type, type, strcspn(type, ";"));
+}
+
 /* One try.  *code_out is libcurl's, to tell what may be tried again. */
 static enum bearer_status try_once(const struct http_request *request, struct http_reply *reply, CURLcode *code_out,
                                    struct bearer_error *err)
 {
     struct transfer t = { .reply = reply };
     enum bearer_status st = transfer_set_up(&t, request, err);
-    curl_off_t retry_after = 0;
 
     *code_out = CURLE_FAILED_INIT;
     if (st == BEARER_OK) {
         *code_out = run(&t, request->deadline);
         if (*code_out != CURLE_OK)
             st = explain(&t, request, *code_out, err);
-        else if (curl_easy_getinfo(t.easy, CURLINFO_RESPONSE_CODE, &reply->status) == CURLE_OK &&
-                 curl_easy_getinfo(t.easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK)
-            reply->retry_after = (int64_t)retry_after;
+        else
+            read_head(t.easy, reply);
     }
     transfer_clear(&t);
     return st;

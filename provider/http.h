@@ -32,9 +32,10 @@ struct http_reply {
     int64_t retry_after; /* seconds, 0 = not told */
     char *body;          /* NUL-terminated */
     size_t length;
+    char type[48];       /* Content-Type, cut and printable; empty if there was none */
 };
 
-#define HTTP_REPLY_INIT { 0, 0, NULL, 0 }
+#define HTTP_REPLY_INIT { 0, 0, NULL, 0, "" }
 
 /* Initialises libcurl and what is behind it; does nothing the second time.  BEARER_LOCAL if that fails. */
 enum bearer_status http_prepare(struct bearer_error *err);

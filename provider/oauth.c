@@ -5,14 +5,12 @@
 #include "credential/text.h"
 #include "provider/catalogue.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define DESCRIPTION_MAX 360 /* bytes of a server's description that are shown */
-#define BODY_SHOWN 60       /* bytes of an answer that is no JSON */
 
 const char *oauth_option(const struct bearer_request *request, const char *name)
 {
@@ -53,30 +51,31 @@ void oauth_reply_clear(struct oauth_reply *reply)
     *reply = (struct oauth_reply)OAUTH_REPLY_INIT;
 }
 
+/* Digits, and perhaps a fraction that is cut off: not strtod(), which follows the host's locale. */
+static bool decimal(const char *text, int64_t *number_out)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    if (digits == 0 || (text[digits] == '.' ? text[digits + 1 + strspn(text + digits + 1, "0123456789")] : text[digits]) != '\0')
+        return false;
+    *number_out = digits < 18 ? strtoll(text, NULL, 10) : INT64_MAX;
+    return true;
+}
+
 bool oauth_number(const json_t *value, int64_t *number_out)
 {
-    double number;
-    char *end;
+    double real = json_real_value(value);
 
-    if (json_is_integer(value)) {
+    *number_out = 0;
+    if (json_is_string(value))
+        return decimal(json_string_value(value), number_out);
+    if (json_is_integer(value))
         *number_out = json_integer_value(value);
-        return *number_out >= 0;
-    }
-    if (json_is_string(value)) {
-        const char *text = json_string_value(value);
-
-        number = strtod(text, &end);
-        if (end == text || *end != '\0')
-            return false;
-    } else if (json_is_real(value)) {
-        number = json_real_value(value);
-    } else {
+    else if (json_is_real(value) && real >= 0)
+        *number_out = real < 9e15 ? (int64_t)real : INT64_MAX;
+    else
         return false;
-    }
-    if (!isfinite(number) || number < 0)
-        return false;
-    *number_out = number < 9e15 ? (int64_t)number : (int64_t)9e15;
-    return true;
+    return *number_out >= 0;
 }
 
 /* ------------------------------------------------------------------ errors */
@@ -121,7 +120,7 @@ static enum bearer_status explain_error(const struct bearer_request *request, co
 {
     long code = aadsts_code(json);
     const struct catalogue_row *row = catalogue_find(code);
-    enum bearer_status st = catalogue_status(error, code, request->refresh_token != NULL);
+    enum bearer_status st = catalogue_status(error, code, strcmp(oauth_option(request, "oauth2_provider"), "app_only") != 0);
     char description[DESCRIPTION_MAX], correlation[64];
     const char *remedy = row != NULL ? row->remedy : catalogue_remedy(st);
 
@@ -138,13 +137,17 @@ static enum bearer_status explain_error(const struct bearer_request *request, co
     return st;
 }
 
-/* An answer that OAuth does not know: a proxy's, a captive portal's, an outage's. */
+static bool is_success(const struct http_reply *answer)
+{
+    return answer->status >= 200 && answer->status < 300;
+}
+
+/* An answer that OAuth does not know: a proxy's, a captive portal's, an outage's.  Nothing of it is shown: it may repeat what we
+ * sent, or hold a token. */
 static enum bearer_status explain_body(const char *endpoint, const struct http_reply *answer, struct bearer_error *err)
 {
-    char start[BODY_SHOWN];
     enum bearer_status st;
 
-    bearer_text_printable(start, sizeof start, answer->body != NULL ? answer->body : "", answer->length);
     if (answer->status == 429)
         st = bearer_fail(err, BEARER_LATER, "%s is asked too often and wants a pause", endpoint);
     else if (answer->status >= 500)
@@ -152,12 +155,12 @@ static enum bearer_status explain_body(const char *endpoint, const struct http_r
     else if (answer->status >= 300 && answer->status < 400)
         st = bearer_fail(err, BEARER_LATER, "%s answers with a redirect (HTTP %ld), which is never followed", endpoint,
                          answer->status);
-    else if (answer->status == 200) /* a token may stand in there: show nothing of it */
+    else if (is_success(answer))
         st = bearer_fail(err, BEARER_LATER,
                          "%s answers with something else than a token; is a proxy or a login page in between?", endpoint);
     else
-        st = bearer_fail(err, BEARER_LATER, "%s answers HTTP %ld and no JSON ('%s'); is the address right?", endpoint,
-                         answer->status, start);
+        st = bearer_fail(err, BEARER_LATER, "%s answers HTTP %ld and no JSON (%zu bytes of %s); is the address right?", endpoint,
+                         answer->status, answer->length, answer->type[0] != '\0' ? answer->type : "no type");
     err->retry_after = answer->retry_after;
     return st;
 }
@@ -178,7 +181,7 @@ static enum bearer_status read_reply(const struct bearer_request *request, const
             st = explain_body(endpoint, answer, err);
         else
             st = explain_error(request, reply->json, reply->error, answer->retry_after, err);
-    } else if (!json_is_object(reply->json) || answer->status != 200) {
+    } else if (!json_is_object(reply->json) || !is_success(answer)) {
         st = explain_body(endpoint, answer, err);
     } else {
         return BEARER_OK;
@@ -261,31 +264,51 @@ static const char *claimed_user(const json_t *claims)
     return NULL;
 }
 
+/* What is wrong with a success, if anything. */
+static enum bearer_status check_success(const json_t *json, struct bearer_error *err)
+{
+    const json_t *refresh = json_object_get(json, "refresh_token"), *type = json_object_get(json, "token_type");
+
+    if (!json_is_string(json_object_get(json, "access_token")))
+        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer holds no access_token");
+    if (type != NULL && (!json_is_string(type) || strcasecmp(json_string_value(type), "bearer") != 0))
+        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer is not of token_type Bearer");
+    if (refresh != NULL && !json_is_null(refresh) && !json_is_string(refresh))
+        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer has a refresh_token that is no string");
+    return BEARER_OK;
+}
+
+/* How long a token lives.  An answer without a word about it means the usual lifetime. */
+static enum bearer_status read_lifetime(const json_t *json, struct bearer_grant *grant, struct bearer_error *err)
+{
+    const json_t *expires = json_object_get(json, "expires_in");
+
+    if (expires != NULL && !json_is_null(expires) && (!oauth_number(expires, &grant->lifetime) || grant->lifetime == 0))
+        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer has an expires_in that is no time to live");
+    if (!oauth_number(json_object_get(json, "refresh_in"), &grant->refresh_in))
+        grant->refresh_in = 0;
+    return BEARER_OK;
+}
+
 enum bearer_status oauth_grant(const struct bearer_request *request, const struct oauth_reply *reply,
                                struct bearer_error *err)
 {
-    const json_t *json = reply->json, *expires = json_object_get(json, "expires_in");
-    const json_t *refresh_in = json_object_get(json, "refresh_in"), *refresh = json_object_get(json, "refresh_token");
+    const json_t *json = reply->json, *refresh = json_object_get(json, "refresh_token");
     struct bearer_grant grant = { .access_token = json_string_value(json_object_get(json, "access_token")) };
-    json_t *claims;
+    json_t *claims = id_token_claims(json_string_value(json_object_get(json, "id_token")));
+    enum bearer_status st;
 
-    if (grant.access_token == NULL)
-        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer holds no access_token");
-    if (json_object_get(json, "token_type") != NULL && strcasecmp(member(json, "token_type"), "bearer") != 0)
-        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer is not of token_type Bearer");
-    if (expires != NULL && !json_is_null(expires) && (!oauth_number(expires, &grant.lifetime) || grant.lifetime == 0))
-        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer has an expires_in that is no number of seconds");
-    if (!oauth_number(refresh_in, &grant.refresh_in))
-        grant.refresh_in = 0;
-    if (refresh != NULL && !json_is_null(refresh) && !json_is_string(refresh))
-        return bearer_fail(err, BEARER_PEER, "the token endpoint's answer has a refresh_token that is no string");
+    if ((st = check_success(json, err)) == BEARER_OK)
+        st = read_lifetime(json, &grant, err);
+    if (st != BEARER_OK)
+        grant.access_token = NULL;
     if (json_string_length(refresh) > 0)
         grant.refresh_token = json_string_value(refresh);
-    claims = id_token_claims(json_string_value(json_object_get(json, "id_token")));
     grant.user = claimed_user(claims);
-    request->grant(request->context, &grant);
+    if (grant.access_token != NULL || grant.refresh_token != NULL)
+        request->grant(request->context, &grant);
     json_decref(claims);
-    return BEARER_OK;
+    return st;
 }
 
 enum bearer_status oauth_fetch(const struct bearer_request *request, const struct http_field *form)

@@ -24,8 +24,8 @@ enum bearer_status oauth_post(const struct bearer_request *request, const char *
 
 void oauth_reply_clear(struct oauth_reply *reply);
 
-/* Reads a token endpoint's success (RFC 6749 section 5.1) and grants it.  BEARER_PEER: it lacks something or has the wrong
- * type. */
+/* Reads a token endpoint's success (RFC 6749 section 5.1) and grants it.  BEARER_PEER: it lacks something or has the wrong type;
+ * then at most a refresh token is granted. */
 enum bearer_status oauth_grant(const struct bearer_request *request, const struct oauth_reply *reply,
                                struct bearer_error *err);
 
@@ -38,7 +38,8 @@ enum bearer_status oauth_fail(const struct bearer_request *request, const struct
 /* Lends the value of an option, or NULL. */
 const char *oauth_option(const struct bearer_request *request, const char *name);
 
-/* Reads a number that may come as integer, real or string; false if it is none of them or negative. */
+/* Reads a number of seconds that may come as integer, real or string, and cuts it to a whole one; false (and 0) if it is none of
+ * them or negative. */
 bool oauth_number(const json_t *value, int64_t *number_out);
 
 #endif

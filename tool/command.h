@@ -3,6 +3,7 @@
 #define TOOL_COMMAND_H
 
 #include "credential/context.h"
+#include "tool/environment.h"
 
 #include <stdbool.h>
 
@@ -11,6 +12,7 @@ struct arguments {
     unsigned given;     /* bits of the options that were given */
     const char *format; /* --format */
     const char *user;   /* NULL = none */
+    const struct environment_choice *choice; /* which configuration it is, to open it anew */
 };
 
 enum argument_bit {
@@ -20,6 +22,8 @@ enum argument_bit {
     ARG_RENEW = 0x08,
     ARG_FORMAT = 0x10,
     ARG_ALL = 0x20,
+    ARG_WATCH = 0x40,
+    ARG_JSON = 0x80,
 };
 
 enum user_argument { USER_REQUIRED, USER_OPTIONAL };

@@ -1,6 +1,7 @@
 /* login.c - sasl-bearer login: have a person sign in. */
 #include "credential/clock.h"
 #include "credential/secret.h"
+#include "credential/text.h"
 #include "tool/command.h"
 
 #include <errno.h>
@@ -19,11 +20,13 @@ struct screen {
 static int show(void *context, const char *uri, const char *code, const char *message, int64_t expires_in)
 {
     struct screen *screen = context;
-    char life[32];
+    char life[32], where[1024], what[64];
 
     (void)message; /* says the same in more words, in whatever language the server chose */
     screen->ends = bearer_monotonic() + expires_in * 1000;
-    printf("To sign in, open\n\n    %s\n\nin any browser and enter the code\n\n    %s\n\nThe code is good for %s.\n", uri, code,
+    bearer_text_printable(where, sizeof where, uri, strlen(uri));
+    bearer_text_printable(what, sizeof what, code, strlen(code));
+    printf("To sign in, open\n\n    %s\n\nin any browser and enter the code\n\n    %s\n\nThe code is good for %s.\n", where, what,
            command_duration(expires_in, life, sizeof life));
     fflush(stdout);
     return 0;
@@ -58,37 +61,58 @@ static int sign_in_by_device(struct bearer_context *context, struct bearer_holde
     return st == BEARER_OK ? EX_OK : command_fail(&err);
 }
 
+/* Makes a terminal pass on what is typed without showing it: not by lines, which it cuts at 4096 bytes, and without its signals,
+ * which would leave it so. */
+static bool terminal_hush(struct termios *before)
+{
+    struct termios quiet;
+
+    if (tcgetattr(STDIN_FILENO, before) != 0)
+        return false;
+    quiet = *before;
+    quiet.c_lflag &= ~(tcflag_t)(ECHO | ICANON | ISIG);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+    return true;
+}
+
+/* Adds a character to a line of at most size bytes.  False: the line has ended. */
+static bool take_character(char c, char *line, size_t size, size_t *length)
+{
+    enum { CONTROL_C = 3, CONTROL_D = 4, BACKSPACE = 8, DELETE = 127 };
+
+    if (c == '\n' || c == '\r' || c == CONTROL_D)
+        return false;
+    if (c == CONTROL_C) {
+        *length = 0;
+        return false;
+    }
+    if (c == BACKSPACE || c == DELETE)
+        *length -= *length > 0;
+    else if (*length < size)
+        line[(*length)++] = c;
+    return true;
+}
+
 /* Reads a line without showing it.  Gives it in *secret_out, trimmed. */
 static enum bearer_status read_secret_line(struct bearer_secret *secret_out, struct bearer_error *err)
 {
-    char line[BEARER_TOKEN_MAX + 2];
-    struct termios before, quiet;
-    bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+    char line[BEARER_TOKEN_MAX + 2], c = '\0';
+    struct termios before;
     enum bearer_status st;
     size_t length = 0;
     ssize_t n;
+    bool terminal = terminal_hush(&before);
 
-    if (terminal) {
-        quiet = before;
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
+    if (terminal)
         fprintf(stderr, "Refresh token: ");
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-    }
-    while (length < sizeof line && (n = read(STDIN_FILENO, line + length, sizeof line - length)) != 0) {
-        if (n < 0 && errno != EINTR)
-            break;
-        if (n > 0)
-            length += (size_t)n;
-        if (memchr(line, '\n', length) != NULL)
-            break;
-    }
+    do
+        n = read(STDIN_FILENO, &c, 1);
+    while ((n < 0 && errno == EINTR) || (n > 0 && take_character(c, line, sizeof line, &length)));
     if (terminal) {
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
         fputc('\n', stderr);
     }
-    if (memchr(line, '\n', length) != NULL)
-        length = (size_t)((char *)memchr(line, '\n', length) - line);
-    while (length > 0 && strchr(" \t\r", line[length - 1]) != NULL)
+    while (length > 0 && strchr(" \t", line[length - 1]) != NULL)
         length--;
     if (length == 0 || length > BEARER_TOKEN_MAX)
         st = bearer_fail(err, BEARER_USAGE, "standard input must hold the refresh token, on one line of at most %d bytes",

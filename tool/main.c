@@ -1,6 +1,5 @@
 /* main.c - sasl-bearer(1): reads the command line, opens the configuration, runs a command. */
 #include "tool/command.h"
-#include "tool/environment.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -29,6 +28,8 @@ static const struct option options[] = {
     { "renew", no_argument, NULL, ARG_RENEW },
     { "format", required_argument, NULL, ARG_FORMAT },
     { "all", no_argument, NULL, ARG_ALL },
+    { "watch", no_argument, NULL, ARG_WATCH },
+    { "json", no_argument, NULL, ARG_JSON },
     { NULL, 0, NULL, 0 },
 };
 
@@ -187,6 +188,7 @@ int main(int argc, char **argv)
         return result;
     if (environment_open(&line.choice, &context, &err) != BEARER_OK)
         return command_fail(&err);
+    line.arguments.choice = &line.choice;
     result = line.command->run(context, &line.arguments);
     bearer_context_free(&context);
     if (fflush(stdout) != 0 && result == EX_OK) {

@@ -2,31 +2,32 @@
 #include "credential/clock.h"
 #include "tool/command.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #define SOON 900              /* seconds: a token that ends within this time is renewed now */
+#define ROUND 300             /* seconds between two rounds of --watch */
 #define IDLE_MAX (7 * 86400)  /* seconds: refresh tokens die of disuse, so they are used at least this often */
 
 static int renew(struct bearer_context *context, struct bearer_holder *holder, const char *name)
 {
     const struct bearer_demand demand = { .flags = BEARER_OBTAIN_RENEW };
-    struct bearer_secret token = BEARER_SECRET_INIT;
-    struct bearer_token state = BEARER_TOKEN_INIT;
+    struct bearer_outcome outcome = BEARER_OUTCOME_INIT;
     struct bearer_error err = BEARER_ERROR_INIT;
     int result = EX_OK;
     char life[32];
 
-    if (bearer_obtain(context, holder, &demand, &token, NULL, &err) != BEARER_OK) {
+    if (bearer_obtain(context, holder, &demand, &outcome, &err) != BEARER_OK) {
         bearer_error_prepend(&err, "%s: ", name);
         result = command_fail(&err);
     } else {
-        (void)bearer_peek(context, holder, &state, NULL, NULL);
-        printf("%s: renewed, good for %s\n", name, command_duration(state.expires - bearer_now(), life, sizeof life));
+        printf("%s: renewed, good for %s\n", name, command_duration(outcome.expires - bearer_now(), life, sizeof life));
     }
-    bearer_secret_clear(&token);
-    bearer_token_clear(&state);
+    bearer_outcome_clear(&outcome);
     return result;
 }
 
@@ -35,8 +36,8 @@ struct round {
     int worst; /* exit code */
 };
 
-/* Whether it is time; whoever never signed in has nothing to renew. */
-static bool is_time(struct bearer_context *context, struct bearer_holder *holder)
+/* Whether it is time; whoever never signed in has nothing to renew.  *err: the token cannot be looked at. */
+static bool is_time(struct bearer_context *context, struct bearer_holder *holder, struct bearer_error *err)
 {
     const struct bearer_account *account = bearer_holder_account(holder);
     bool per_identity = account->provider->flags & BEARER_PER_IDENTITY;
@@ -44,7 +45,7 @@ static bool is_time(struct bearer_context *context, struct bearer_holder *holder
     int64_t now = bearer_now();
     bool time = false;
 
-    if (bearer_holder_path(holder) != NULL && bearer_peek(context, holder, &state, NULL, NULL) == BEARER_OK &&
+    if (bearer_holder_path(holder) != NULL && bearer_peek(context, holder, &state, NULL, err) == BEARER_OK &&
         (!per_identity || state.refresh_token.length > 0))
         time = state.access_token.length == 0 || state.expires - now < SOON || now - state.issued > IDLE_MAX ||
                now < state.issued;
@@ -55,30 +56,81 @@ static bool is_time(struct bearer_context *context, struct bearer_holder *holder
 static void renew_if_time(void *data, struct bearer_holder *holder, const char *name, const struct bearer_error *err)
 {
     struct round *round = data;
+    struct bearer_error why = BEARER_ERROR_INIT;
+    bool time = holder != NULL && is_time(round->context, holder, &why);
     int result = EX_OK;
 
     if (holder == NULL)
         result = command_fail(err);
-    else if (is_time(round->context, holder))
+    else if (why.status != BEARER_OK)
+        result = command_fail(&why);
+    else if (time)
         result = renew(round->context, holder, name);
     if (result > round->worst) /* sysexits happen to rise with the need for a person: 75, 77, 78 */
         round->worst = result;
 }
 
-static int run(struct bearer_context *context, const struct arguments *arguments)
+static int renew_all(struct bearer_context *context)
 {
     struct round round = { context, EX_OK };
+
+    bearer_context_each(context, renew_if_time, &round);
+    fflush(stdout);
+    return round.worst;
+}
+
+/* Waits that long.  False: somebody wants us to end. */
+static bool wait_for_round(const sigset_t *end_signals, time_t seconds)
+{
+    const struct timespec pause = { seconds, 0 };
+    int64_t until = bearer_monotonic() + seconds * 1000;
+
+    while (bearer_monotonic() < until) {
+        if (sigtimedwait(end_signals, NULL, &pause) > 0)
+            return false;
+        if (errno == EAGAIN)
+            return true;
+    }
+    return true;
+}
+
+/* A timer for where there is none.  sasl.conf is read anew for each round: nobody reloads us. */
+static int watch(const struct environment_choice *choice)
+{
+    sigset_t end_signals;
+
+    sigemptyset(&end_signals);
+    sigaddset(&end_signals, SIGTERM);
+    sigaddset(&end_signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &end_signals, NULL);
+    do {
+        struct bearer_error err = BEARER_ERROR_INIT;
+        struct bearer_context *context;
+
+        if (environment_open(choice, &context, &err) != BEARER_OK) {
+            command_fail(&err);
+        } else {
+            (void)renew_all(context); /* what failed was told, and is tried again */
+            bearer_context_free(&context);
+        }
+    } while (wait_for_round(&end_signals, ROUND));
+    return EX_OK;
+}
+
+static int run(struct bearer_context *context, const struct arguments *arguments)
+{
+    bool all = arguments->given & ARG_ALL;
     struct bearer_holder *holder;
     int result;
 
-    if (!(arguments->given & ARG_ALL) == (arguments->user == NULL)) {
-        fprintf(stderr, "sasl-bearer: renew wants either a user name or --all\n");
+    if (all == (arguments->user != NULL) || (!all && (arguments->given & ARG_WATCH))) {
+        fprintf(stderr, "sasl-bearer: renew wants either a user name or --all, and --watch goes with --all\n");
         return EX_USAGE;
     }
-    if (arguments->given & ARG_ALL) {
-        bearer_context_each(context, renew_if_time, &round);
-        return round.worst;
-    }
+    if (arguments->given & ARG_WATCH)
+        return watch(arguments->choice);
+    if (all)
+        return renew_all(context);
     if ((holder = command_find(context, arguments->user, &result)) == NULL)
         return result;
     return renew(context, holder, arguments->user);
@@ -86,11 +138,12 @@ static int run(struct bearer_context *context, const struct arguments *arguments
 
 const struct command command_renew = {
     .name = "renew",
-    .synopsis = "USER|--all",
+    .synopsis = "USER|--all [--watch]",
     .summary = "fetch a new access token now",
     .help = "  --all          for every account whose token ends within 15 minutes, or whose sign-in\n"
-            "                 was not used for 7 days\n",
-    .accepts = ARG_ALL,
+            "                 was not used for 7 days\n"
+            "  --watch        do so every 5 minutes until stopped, where there is no timer\n",
+    .accepts = ARG_ALL | ARG_WATCH,
     .user = USER_OPTIONAL,
     .run = run,
 };

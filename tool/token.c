@@ -3,6 +3,7 @@
 #include "plugin/message.h"
 #include "tool/command.h"
 
+#include <jansson.h>
 #include <sasl/sasl.h>
 #include <sasl/saslutil.h>
 #include <stdio.h>
@@ -24,16 +25,21 @@ static enum bearer_status print_raw(const struct output *output, struct bearer_e
     return BEARER_OK;
 }
 
-/* A bearer token's characters need no escaping in JSON; a user name's may. */
 static enum bearer_status print_json(const struct output *output, struct bearer_error *err)
 {
-    (void)err;
-    printf("{\"user\":\"");
-    for (const char *p = output->user; *p != '\0'; p++)
-        printf(*p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
-    printf("\",\"access_token\":\"%s\",\"token_type\":\"Bearer\",\"expires_in\":%lld}\n",
-           bearer_secret_reveal(output->token), (long long)output->expires_in);
-    return BEARER_OK;
+    json_t *token = json_string(bearer_secret_reveal(output->token));
+    json_t *document = json_pack("{s:s, s:O, s:s, s:I}", "user", output->user, "access_token", token, "token_type", "Bearer",
+                                 "expires_in", (json_int_t)output->expires_in);
+    enum bearer_status st = BEARER_OK;
+
+    if (document == NULL || json_dumpf(document, stdout, JSON_COMPACT) != 0)
+        st = bearer_fail(err, BEARER_USAGE, "the user name is not UTF-8");
+    else
+        putchar('\n');
+    bearer_wipe((char *)(uintptr_t)json_string_value(token), json_string_length(token)); /* jansson would just free it */
+    json_decref(token);
+    json_decref(document);
+    return st;
 }
 
 static enum bearer_status print_base64(const struct bearer_secret *message, struct bearer_error *err)
@@ -98,10 +104,9 @@ static int run(struct bearer_context *context, const struct arguments *arguments
 {
     const struct bearer_demand demand = { .flags = arguments->given & ARG_RENEW ? BEARER_OBTAIN_RENEW : 0 };
     const struct format *format = find_format(arguments->format != NULL ? arguments->format : "raw");
-    struct bearer_secret token = BEARER_SECRET_INIT;
-    struct bearer_token state = BEARER_TOKEN_INIT;
+    struct bearer_outcome outcome = BEARER_OUTCOME_INIT;
     struct bearer_error err = BEARER_ERROR_INIT;
-    struct output output = { arguments->user, &token, 0 };
+    struct output output = { arguments->user, &outcome.token, 0 };
     struct bearer_holder *holder;
     enum bearer_status st;
     int result;
@@ -112,13 +117,11 @@ static int run(struct bearer_context *context, const struct arguments *arguments
     }
     if ((holder = command_find(context, arguments->user, &result)) == NULL)
         return result;
-    st = bearer_obtain(context, holder, &demand, &token, NULL, &err);
-    if (st == BEARER_OK && bearer_peek(context, holder, &state, NULL, NULL) == BEARER_OK && state.expires > 0)
-        output.expires_in = state.expires - bearer_now();
+    st = bearer_obtain(context, holder, &demand, &outcome, &err);
+    output.expires_in = outcome.expires - bearer_now();
     if (st == BEARER_OK)
         st = format->print(&output, &err);
-    bearer_secret_clear(&token);
-    bearer_token_clear(&state);
+    bearer_outcome_clear(&outcome);
     return st == BEARER_OK ? EX_OK : command_fail(&err);
 }
 

@@ -51,6 +51,7 @@ integration_begin() {
 }
 
 integration_clean() {
+    exchange_stop
     entra_stop
     mail_stop_all
 }
@@ -160,7 +161,7 @@ entra_start() {
     entra=$S/entra
     python3 "$top_srcdir/tests/entra/entra.py" "$entra" >"$S/entra.out" 2>&1 &
     entra_pid=$!
-    wait_for 20 test -f "$entra/ready.json"
+    fixture wait_for 20 test -f "$entra/ready.json"
     AUTHORITY=$(entra_ready authority)
     CONTROL=$(entra_ready control)
     CA=$entra/ca.pem
@@ -289,6 +290,28 @@ with_plugin() (
     "$@"
 )
 
+# cyrus_login PROGRAM PORT USER MECHANISM [OPTION...]: imtest, pop3test or smtptest; succeeds if the server let USER in.
+# What these programs show of their own side, the token among it, is left out.
+cyrus_login() {
+    cyrus_program=$1
+    shift
+    cyrus_status=0
+    cyrus_output=$(with_plugin "run_$cyrus_program" localhost "$@") || cyrus_status=$?
+    printf '%s\n' "$cyrus_output" | grep -v '^C: '
+    return "$cyrus_status"
+}
+
+# turned_away TEXT COMMAND...: the login fails and the program's output holds TEXT.
+turned_away() {
+    turned_text=$1
+    shift
+    if turned_output=$("$@"); then
+        echo "the login was accepted"
+        return 1
+    fi
+    says "$turned_text" "$turned_output"
+}
+
 # token_file USER / token_file PROVIDER SECTION: where its token is stored.
 token_file() {
     if [ $# -eq 1 ]; then
@@ -321,11 +344,41 @@ as_user() {
 
 # ---- mail servers that ask the emulator
 
+# fixture COMMAND...: starts what a test stands on; without it there is no test.
+fixture() {
+    "$@" || {
+        echo "cannot go on without: $1" >&2
+        exit 99 # automake's "hard error"
+    }
+}
+
 # servers_start: Dovecot and a Postfix server (see tests/mail/README.md for what is set).
 servers_start() {
-    dovecot_start "$S/dovecot" "$entra/localhost.pem" "$entra/localhost.key" \
+    imap_start
+    fixture postfix_server_start "$S/smtpd" "$entra/localhost.pem" "$entra/localhost.key" "$DOVECOT_AUTH_SOCKET" "$DOVECOT_STORE"
+}
+
+# exchange_start: servers in Exchange's manner; sets exchange (their directory), EXCHANGE_IMAP_PORT, EXCHANGE_SMTP_PORT.
+exchange_start() {
+    exchange=$S/exchange
+    python3 "$top_srcdir/tests/entra/exchange_style.py" "$exchange" --entra "$entra" >"$S/exchange.out" 2>&1 &
+    exchange_pid=$!
+    fixture wait_for 20 test -f "$exchange/ready.json"
+    EXCHANGE_IMAP_PORT=$(json_member imap_port <"$exchange/ready.json")
+    EXCHANGE_SMTP_PORT=$(json_member smtp_port <"$exchange/ready.json")
+}
+
+exchange_stop() {
+    if [ -n "${exchange_pid:-}" ]; then
+        kill "$exchange_pid" 2>/dev/null
+        wait "$exchange_pid" 2>/dev/null
+        exchange_pid=
+    fi
+}
+
+imap_start() {
+    fixture dovecot_start "$S/dovecot" "$entra/localhost.pem" "$entra/localhost.key" \
         "$top_srcdir/tests/entra/dovecot-xoauth2.lua" "$(entra_ready control_port)"
-    postfix_server_start "$S/smtpd" "$entra/localhost.pem" "$entra/localhost.key" "$DOVECOT_AUTH_SOCKET" "$DOVECOT_STORE"
 }
 
 # relay_start [OPTION...]: a Postfix that relays to them, with our plugin.
@@ -338,7 +391,7 @@ relay_start() {
         relay_options="$relay_options --smtp-env UBSAN_OPTIONS=print_stacktrace=1:log_path=$S/reports/smtp"
     fi
     # shellcheck disable=SC2086 # a list
-    postfix_client_start "$S/relay" "${RELAY_TO:-$SMTPD_PORT}" "$CA" $relay_options "$@"
+    fixture postfix_client_start "$S/relay" "${RELAY_TO:-$SMTPD_PORT}" "$CA" $relay_options "$@"
     if [ -n "${SANITIZER:-}" ] && [ -n "$RELAY_JAIL" ]; then
         mkdir -p "$RELAY_JAIL$S/reports" && chmod 1777 "$RELAY_JAIL$S/reports"
     fi

@@ -8,9 +8,10 @@ send_as() {
     relay_send "$1" alice@contoso.com
 }
 
+# box1 is well, box2 has a wrong secret, the others are called what they are.
 # Postfix chooses the login by the sender, so that one relay has all the troubles.
 logins() {
-    for login in box1 wrong nowhere elsewhere misspelt; do
+    for login in box1 box2 nowhere elsewhere misspelt; do
         printf '%s@contoso.com %s@contoso.com:\n' "$login" "$login"
     done
     printf '%s %s:\n' bob@fabrikam.com bob@fabrikam.com nobody@example.com nobody@example.com
@@ -24,7 +25,7 @@ echo 'not-the-secret' >"$S/secret-wrong"
 chmod 600 "$S/secret-wrong"
 closed_port=$(mail_port "$S/closed")
 {
-    section_app_only 'wrong@contoso.com' | sed "s|client_secret_file:.*|client_secret_file: $S/secret-wrong|"
+    section_app_only 'box2@contoso.com' | sed "s|client_secret_file:.*|client_secret_file: $S/secret-wrong|"
     section_app_only 'nowhere@contoso.com' | sed "s|token_endpoint:.*|token_endpoint: https://localhost:$closed_port/token|"
     section_app_only 'elsewhere@contoso.com'
     echo 'oauth2_servers: smtp.office365.com'
@@ -54,18 +55,18 @@ check "the other sections go on" equals sent "$OUTCOME"
 # ---- the secret
 
 control counters/reset '{}' >/dev/null
-send_as wrong@contoso.com
+send_as box2@contoso.com
 wrong_id=$QUEUE_ID
 check "a wrong client secret defers the mail" equals deferred "$OUTCOME"
 check "the delivery status says that authentication failed" says "authentication failure" "$REASON"
 check "the log has Microsoft's number and the remedy" relay_told \
-    "use the client secret's Value, not its ID" wrong@contoso.com app_only AADSTS7000215
-check "the log has Microsoft's sentence" relay_told "AADSTS7000215: Invalid client secret" wrong@contoso.com app_only AADSTS7000215
+    "use the client secret's Value, not its ID" box2@contoso.com app_only AADSTS7000215
+check "the log has Microsoft's sentence" relay_told "AADSTS7000215: Invalid client secret" box2@contoso.com app_only AADSTS7000215
 check "one request was refused" equals 1 "$(counter refused)"
 check "the next attempt is deferred as well" equals deferred "$(postfix_retry "$RELAY_HOME" "$wrong_id")"
 check "for the same reason" equals "$REASON" "$(postfix_reason "$RELAY_HOME" "$wrong_id" 2)"
 check "the refusal is remembered: nobody asks again" equals 1 "$(counter refused)"
-run sasl_bearer status wrong@contoso.com
+run sasl_bearer status box2@contoso.com
 check "status tells the same to whoever looks" says refused "$OUT"
 check "and has it in its exit status" equals 77 "$STATUS"
 cat "$S/secret" >"$S/secret-wrong"

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <sys/types.h>
 
 int scratch_begin(void **state);
@@ -40,7 +41,10 @@ const char *scratch_text(const char *format, ...) __attribute__((format(printf, 
 #define for_each_row(row, table) \
     for (size_t row##_i = 0; row##_i < sizeof(table) / sizeof((table)[0]) && ((row) = &(table)[row##_i]) != NULL; row##_i++)
 
-/* Runs tests with a scratch directory each. */
+/* A test with a scratch directory. */
 #define scratch_test(test) cmocka_unit_test_setup_teardown(test, scratch_begin, scratch_end)
+
+/* Runs tests; with ONLY=PATTERN in the environment those whose name matches.  Gives main's result. */
+#define run_group(name, tests) (cmocka_set_test_filter(getenv("ONLY")), cmocka_run_group_tests_name((name), (tests), NULL, NULL))
 
 #endif

@@ -166,5 +166,5 @@ int main(void)
         scratch_test(a_message_replaces_the_one_before),
     };
 
-    return cmocka_run_group_tests_name("message", tests, NULL, NULL);
+    return run_group("message", tests);
 }

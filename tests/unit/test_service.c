@@ -1,0 +1,156 @@
+/* test_service.c - each preset is whole, and endpoints and scopes are made of it as MICROSOFT.md says. */
+#include "credential/options.h"
+#include "credential/service.h"
+#include "credential/text.h"
+#include "tests/unit/scratch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void is_words(const char *text)
+{
+    assert_non_null(text);
+    assert_true(text[0] != '\0' && text[0] != ' ' && text[strlen(text) - 1] != ' ');
+    assert_null(strstr(text, "  "));
+    assert_false(bearer_text_has_control(text, strlen(text)));
+}
+
+static void is_resource(const char *text)
+{
+    assert_non_null(text);
+    assert_int_equal(strncmp(text, "https://", 8), 0);
+    assert_int_not_equal(text[strlen(text) - 1], '/'); /* the scope's name follows a slash of its own */
+    assert_null(strpbrk(text, " \t"));
+}
+
+static void every_preset_is_whole(void **state)
+{
+    const struct bearer_service *row;
+    unsigned i;
+
+    (void)state;
+    for (i = 0; (row = bearer_service_at(i)) != NULL; i++) {
+        struct bearer_error err = BEARER_ERROR_INIT;
+        char *endpoint = bearer_service_endpoint(row, "contoso.com", "token");
+        const char *servers = row->servers, *word;
+        size_t length;
+
+        assert_int_equal(bearer_option_check(OPT_SERVICE, row->name, &err), BEARER_OK);
+        if (row->cloud != NULL)
+            assert_int_equal(bearer_option_check(OPT_CLOUD, row->cloud, &err), BEARER_OK);
+        assert_int_equal(bearer_url_check(endpoint, &err), BEARER_OK);
+        assert_text(endpoint, "https://%s/contoso.com/oauth2/v2.0/token", row->authority);
+        is_resource(row->delegated_resource);
+        is_words(row->delegated_scopes);
+        assert_non_null(strstr(row->delegated_scopes, "offline_access"));
+        if (row->app_only_resource != NULL)
+            is_resource(row->app_only_resource);
+        is_words(row->servers);
+        assert_false(bearer_text_host_in(row->servers, NULL));
+        assert_false(bearer_text_host_in(row->servers, "mail.example.com"));
+        while (bearer_text_word(&servers, &word, &length))
+            assert_true(memchr(word, '.', length) != NULL); /* never a whole top-level domain */
+        for (unsigned j = 0; j < i; j++)
+            assert_false(strcmp(row->name, bearer_service_at(j)->name) == 0 &&
+                         (row->cloud == NULL || strcmp(row->cloud, bearer_service_at(j)->cloud) == 0));
+        free(endpoint);
+    }
+    assert_true(i > 0);
+    assert_null(bearer_service_at(i));
+    assert_null(bearer_service_at(1000));
+}
+
+static void every_choice_of_service_and_cloud_has_a_preset_but_custom(void **state)
+{
+    const char *services = bearer_option_row(OPT_SERVICE)->choices, *service;
+    size_t service_length, cloud_length;
+
+    (void)state;
+    while (bearer_text_word(&services, &service, &service_length)) {
+        const char *clouds = bearer_option_row(OPT_CLOUD)->choices, *cloud;
+
+        while (bearer_text_word(&clouds, &cloud, &cloud_length)) {
+            const char *name = scratch_text("%.*s", (int)service_length, service);
+            const struct bearer_service *row = bearer_service_find(name, scratch_text("%.*s", (int)cloud_length, cloud));
+
+            if (strcmp(name, "custom") == 0)
+                assert_null(row);
+            else
+                assert_string_equal(row->name, name);
+        }
+    }
+    assert_null(bearer_service_find("nonesuch", "public"));
+    assert_null(bearer_service_find("microsoft365", "nonesuch"));
+}
+
+static void microsofts_clouds_have_the_documented_hosts(void **state)
+{
+    static const struct {
+        const char *cloud, *authority, *app_only, *mail_host;
+    } table[] = {
+        { "public", "login.microsoftonline.com", "https://outlook.office365.com", "smtp.office365.com" },
+        { "public", "login.microsoftonline.com", "https://outlook.office365.com", "outlook.office365.com" },
+        { "usgov", "login.microsoftonline.us", "https://outlook.office365.us", "outlook.office365.us" },
+        { "usgov_dod", "login.microsoftonline.us", "https://outlook.office365.us", "outlook-dod.office365.us" },
+        { "china", "login.partner.microsoftonline.cn", "https://partner.outlook.cn", "partner.outlook.cn" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const struct bearer_service *row = bearer_service_find("microsoft365", table[i].cloud);
+
+        assert_string_equal(row->authority, table[i].authority);
+        assert_string_equal(row->app_only_resource, table[i].app_only);
+        assert_true(bearer_text_host_in(row->servers, table[i].mail_host));
+    }
+}
+
+static void a_scope_gets_its_resource_as_the_table_says(void **state)
+{
+    static const struct {
+        const char *resource, *names, *scope;
+    } table[] = {
+        { "https://outlook.office.com", "SMTP.Send", "https://outlook.office.com/SMTP.Send" },
+        { "https://outlook.office.com", "SMTP.Send IMAP.AccessAsUser.All offline_access",
+          "https://outlook.office.com/SMTP.Send https://outlook.office.com/IMAP.AccessAsUser.All offline_access" },
+        { "https://outlook.office.com", "openid profile email offline_access", "openid profile email offline_access" },
+        { "https://outlook.office.com", "https://graph.microsoft.com/Mail.Send", "https://graph.microsoft.com/Mail.Send" },
+        { "https://outlook.office.com", "api://id/x SMTP.Send", "api://id/x https://outlook.office.com/SMTP.Send" },
+        { "https://outlook.office365.com", ".default", "https://outlook.office365.com/.default" },
+        { "https://r", "  a\t b  ", "https://r/a https://r/b" },
+        { "https://r", "openid2 emails", "https://r/openid2 https://r/emails" },
+        { "https://r", "", "" },
+        { NULL, "https://mail.google.com/ plain", "https://mail.google.com/ plain" },
+        { NULL, "  a  b ", "a b" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char *scope = bearer_service_scope(table[i].resource, table[i].names);
+
+        assert_string_equal(scope, table[i].scope);
+        free(scope);
+    }
+}
+
+static void an_endpoint_is_made_of_authority_tenant_and_name(void **state)
+{
+    char *endpoint = bearer_service_endpoint(bearer_service_find("microsoft365", "public"), "organizations", "devicecode");
+
+    (void)state;
+    assert_string_equal(endpoint, "https://login.microsoftonline.com/organizations/oauth2/v2.0/devicecode");
+    free(endpoint);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scratch_test(every_preset_is_whole),
+        scratch_test(every_choice_of_service_and_cloud_has_a_preset_but_custom),
+        cmocka_unit_test(microsofts_clouds_have_the_documented_hosts),
+        cmocka_unit_test(a_scope_gets_its_resource_as_the_table_says),
+        cmocka_unit_test(an_endpoint_is_made_of_authority_tenant_and_name),
+    };
+
+    return run_group("service", tests);
+}
