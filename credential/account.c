@@ -491,6 +491,13 @@ bool bearer_account_any(const struct bearer_config *config, bearer_program_optio
     return st != BEARER_NO_ACCOUNT;
 }
 
+const char *bearer_account_actor(const struct bearer_account *account)
+{
+    const char *application = account->values[OPT_CLIENT_ID];
+
+    return account->provider->flags & BEARER_PER_IDENTITY || application == NULL ? account->name : application;
+}
+
 enum bearer_status bearer_account_may_go_to(const struct bearer_account *account, const char *host,
                                             struct bearer_error *err)
 {

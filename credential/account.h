@@ -49,6 +49,9 @@ void bearer_account_free(struct bearer_account **account);
 /* Whether this configuration can ever be of use: an account, or a mistake to tell of. */
 bool bearer_account_any(const struct bearer_config *config, bearer_program_option *program_option, void *context);
 
+/* Lends who acts with this account's tokens: the person who signed in, or the application's id. */
+const char *bearer_account_actor(const struct bearer_account *account);
+
 /* BEARER_OK if this account's token may go to that host; else BEARER_NO_ACCOUNT with the line to add. */
 enum bearer_status bearer_account_may_go_to(const struct bearer_account *account, const char *host,
                                             struct bearer_error *err);

@@ -94,9 +94,10 @@ bool bearer_rejected(struct bearer_context *context, struct bearer_holder *holde
 enum bearer_status bearer_peek(struct bearer_context *context, struct bearer_holder *holder, struct bearer_token *token_out,
                                bool *foreign_out, struct bearer_error *err);
 
-/* Stores a person's sign-in: a refresh token they have, checked by using it. */
+/* Stores a person's sign-in: a refresh token they have, checked by using it.  any_user: somebody else than the account's name may
+ * have signed in. */
 enum bearer_status bearer_adopt(struct bearer_context *context, struct bearer_holder *holder, const char *refresh_token,
-                                struct bearer_error *err);
+                                bool any_user, struct bearer_error *err);
 
 /* Has a person sign in, and stores the result.  any_user: somebody else than the account's name may do so. */
 enum bearer_status bearer_sign_in(struct bearer_context *context, struct bearer_holder *holder,

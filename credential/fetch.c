@@ -229,6 +229,7 @@ enum bearer_status bearer_fetch(struct bearer_context *context, const struct bea
         .refresh_token = attempt->refresh_token,
         .password = attempt->password,
         .deadline = attempt->deadline,
+        .identify = attempt->identify,
         .context = &answer,
         .grant = take_grant,
         .fail = take_failure,

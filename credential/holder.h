@@ -84,6 +84,7 @@ struct bearer_attempt {
     const char *refresh_token;                /* or NULL */
     const char *password;                     /* or NULL */
     const struct bearer_ceremony *ceremony;   /* a person signs in; NULL = none does */
+    bool identify;                            /* find out who signed in */
     int64_t deadline;                         /* CLOCK_MONOTONIC ms */
     const struct bearer_log *log;             /* NULL = the context's */
 };

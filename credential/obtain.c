@@ -611,27 +611,6 @@ static enum bearer_status store_sign_in(const struct job *job, struct bearer_tok
     return bearer_store_write(job->locked, fresh, NULL, err);
 }
 
-enum bearer_status bearer_adopt(struct bearer_context *context, struct bearer_holder *holder, const char *refresh_token,
-                                struct bearer_error *err)
-{
-    struct job job = { .context = context, .holder = holder, .began = bearer_monotonic() };
-    struct bearer_attempt attempt = { .refresh_token = refresh_token };
-    struct bearer_token fresh = BEARER_TOKEN_INIT;
-    enum bearer_status st;
-
-    if ((st = open_for_sign_in(&job, err)) != BEARER_OK || (st = lock_for_sign_in(&job, err)) != BEARER_OK)
-        return st;
-    attempt.deadline = job.deadline;
-    st = bearer_fetch(context, holder->account, &attempt, &fresh, err);
-    if (st == BEARER_OK && fresh.refresh_token.length == 0)
-        st = bearer_secret_set(&fresh.refresh_token, refresh_token, strlen(refresh_token), err);
-    if (st == BEARER_OK)
-        st = store_sign_in(&job, &fresh, err);
-    unlock_keeper(&job);
-    bearer_token_clear(&fresh);
-    return st;
-}
-
 static enum bearer_status check_user(const struct bearer_account *account, const char *user, bool any_user,
                                      struct bearer_error *err)
 {
@@ -646,11 +625,34 @@ static enum bearer_status check_user(const struct bearer_account *account, const
                        account->name);
 }
 
+enum bearer_status bearer_adopt(struct bearer_context *context, struct bearer_holder *holder, const char *refresh_token,
+                                bool any_user, struct bearer_error *err)
+{
+    struct job job = { .context = context, .holder = holder, .began = bearer_monotonic() };
+    struct bearer_attempt attempt = { .refresh_token = refresh_token, .identify = true };
+    struct bearer_token fresh = BEARER_TOKEN_INIT;
+    enum bearer_status st;
+
+    if ((st = open_for_sign_in(&job, err)) != BEARER_OK || (st = lock_for_sign_in(&job, err)) != BEARER_OK)
+        return st;
+    attempt.deadline = job.deadline;
+    st = bearer_fetch(context, holder->account, &attempt, &fresh, err);
+    if (st == BEARER_OK)
+        st = check_user(holder->account, fresh.user, any_user, err);
+    if (st == BEARER_OK && fresh.refresh_token.length == 0)
+        st = bearer_secret_set(&fresh.refresh_token, refresh_token, strlen(refresh_token), err);
+    if (st == BEARER_OK)
+        st = store_sign_in(&job, &fresh, err);
+    unlock_keeper(&job);
+    bearer_token_clear(&fresh);
+    return st;
+}
+
 enum bearer_status bearer_sign_in(struct bearer_context *context, struct bearer_holder *holder,
                                   const struct bearer_ceremony *ceremony, bool any_user, struct bearer_error *err)
 {
     struct job job = { .context = context, .holder = holder, .began = bearer_monotonic() };
-    struct bearer_attempt attempt = { .ceremony = ceremony };
+    struct bearer_attempt attempt = { .ceremony = ceremony, .identify = true };
     struct bearer_token fresh = BEARER_TOKEN_INIT;
     enum bearer_status st;
 

@@ -78,6 +78,7 @@ struct bearer_request {
     size_t ca_pem_length;
     const char *ca_file;                 /* the same as a file; NULL = the system's */
     int64_t deadline;                    /* milliseconds of CLOCK_MONOTONIC by which to be back */
+    int identify;                        /* somebody is signing in: find out who, if that is possible */
 
     void *context;                       /* for the functions below */
     void (*grant)(void *context, const struct bearer_grant *grant);

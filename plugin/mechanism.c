@@ -227,8 +227,10 @@ static void tell_refusal(const struct session *session, const sasl_client_params
     const sasl_utils_t *utils = params->utils;
     const struct bearer_account *account = bearer_holder_account(session->holder);
     int dropped = bearer_rejected(session->context, session->holder, session->issued);
-    char challenge[CHALLENGE_SHOWN], text[1200];
+    char challenge[CHALLENGE_SHOWN], text[1200], mailbox[324];
+    const char *wanted = session->mailbox != NULL ? session->mailbox : session->user;
 
+    bearer_text_printable(mailbox, sizeof mailbox, wanted, strlen(wanted));
     bearer_text_printable(challenge, sizeof challenge, serverin, length);
     if (dropped)
         snprintf(text, sizeof text,
@@ -237,9 +239,9 @@ static void tell_refusal(const struct session *session, const sasl_client_params
                  challenge, session->user, account->provider_name);
     else
         snprintf(text, sizeof text,
-                 "the mail server refuses the mailbox to %s, whose token is kept: check who may open it (%s) account=%s "
+                 "the mail server refuses mailbox '%s' to %s, whose token is kept: check who may open it (%s) account=%s "
                  "provider=%s cause=mailbox_refused",
-                 account->name, challenge, session->user, account->provider_name);
+                 mailbox, bearer_account_actor(account), challenge, session->user, account->provider_name);
     utils->seterror(utils->conn, SASL_NOLOG, "%s", text);
     utils->log(utils->conn, SASL_LOG_ERR, "%s", text);
 }

@@ -3,6 +3,8 @@
 #include "provider/http.h"
 #include "provider/oauth.h"
 
+#include <stdlib.h>
+
 static enum bearer_status prepare(void)
 {
     return http_prepare(NULL);
@@ -10,16 +12,19 @@ static enum bearer_status prepare(void)
 
 static enum bearer_status fetch(const struct bearer_request *request)
 {
+    char *scope = oauth_scope(request);
     const struct http_field form[] = {
         { "grant_type", "refresh_token" },
         { "client_id", oauth_option(request, "oauth2_client_id") },
         { "client_secret", oauth_option(request, "oauth2_client_secret") }, /* NULL for a public client: no field at all */
         { "refresh_token", request->refresh_token },
-        { "scope", oauth_option(request, "oauth2_scope") },
+        { "scope", scope },
         { NULL, NULL },
     };
+    enum bearer_status st = oauth_fetch(request, form);
 
-    return oauth_fetch(request, form);
+    free(scope);
+    return st;
 }
 
 const struct bearer_provider bearer_provider = {

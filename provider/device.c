@@ -3,7 +3,6 @@
 
 #include "credential/clock.h"
 #include "credential/secret.h"
-#include "credential/text.h"
 #include "provider/oauth.h"
 
 #include <stdlib.h>
@@ -24,12 +23,6 @@ struct device {
     int64_t interval; /* seconds */
     int64_t ends;     /* CLOCK_MONOTONIC ms */
 };
-
-/* The account's scopes, and what brings an ID token that says who signed in. */
-static char *sign_in_scope(const char *scope)
-{
-    return bearer_text_format("%s%s", scope, bearer_text_has_word(scope, "openid") ? "" : " openid profile");
-}
 
 static const char *text_member(const json_t *json, const char *name)
 {
@@ -138,7 +131,7 @@ enum bearer_status device_sign_in(const struct bearer_request *request, const st
     struct bearer_error err = BEARER_ERROR_INIT;
     enum bearer_status st;
 
-    device.scope = sign_in_scope(oauth_option(request, "oauth2_scope"));
+    device.scope = oauth_scope(request);
     if (device.scope == NULL)
         st = bearer_fail(&err, BEARER_NOMEM, "out of memory");
     else if ((st = begin(&device, &err)) == BEARER_OK && (st = wait_for_person(&device, &reply, &err)) == BEARER_OK)

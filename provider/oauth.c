@@ -20,6 +20,14 @@ const char *oauth_option(const struct bearer_request *request, const char *name)
     return NULL;
 }
 
+char *oauth_scope(const struct bearer_request *request)
+{
+    const char *scope = oauth_option(request, "oauth2_scope");
+    bool extra = request->identify && !bearer_text_has_word(scope, "openid");
+
+    return bearer_text_format("%s%s", scope, extra ? " openid profile" : "");
+}
+
 enum bearer_status oauth_fail(const struct bearer_request *request, const struct bearer_error *err)
 {
     const struct bearer_failure failure = {

@@ -35,6 +35,10 @@ enum bearer_status oauth_fetch(const struct bearer_request *request, const struc
 /* Passes an error on as the request's failure.  Returns its status. */
 enum bearer_status oauth_fail(const struct bearer_request *request, const struct bearer_error *err);
 
+/* Gives the account's scopes, and with them, if a person is to be identified, OpenID's for an ID token that says who it is.  NULL
+ * without memory.  Free it. */
+char *oauth_scope(const struct bearer_request *request);
+
 /* Lends the value of an option, or NULL. */
 const char *oauth_option(const struct bearer_request *request, const char *name);
 

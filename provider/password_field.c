@@ -6,8 +6,8 @@
 static enum bearer_status fetch(const struct bearer_request *request)
 {
     static const struct bearer_failure no_password = {
-        .status = BEARER_CONFIG,
-        .text = "provider password_field expects the access token as the program's password, which is empty",
+        .status = BEARER_USAGE,
+        .text = "provider password_field takes the access token from the program's password, and there is none",
     };
     static const struct bearer_failure is_path = {
         .status = BEARER_CONFIG,

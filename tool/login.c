@@ -123,20 +123,21 @@ static enum bearer_status read_secret_line(struct bearer_secret *secret_out, str
     return st;
 }
 
-static int sign_in_by_refresh_token(struct bearer_context *context, struct bearer_holder *holder)
+static int sign_in_by_refresh_token(struct bearer_context *context, struct bearer_holder *holder, bool any_user)
 {
     struct bearer_secret refresh_token = BEARER_SECRET_INIT;
     struct bearer_error err = BEARER_ERROR_INIT;
     enum bearer_status st = read_secret_line(&refresh_token, &err);
 
     if (st == BEARER_OK)
-        st = bearer_adopt(context, holder, bearer_secret_reveal(&refresh_token), &err);
+        st = bearer_adopt(context, holder, bearer_secret_reveal(&refresh_token), any_user, &err);
     bearer_secret_clear(&refresh_token);
     return st == BEARER_OK ? EX_OK : command_fail(&err);
 }
 
 static int run(struct bearer_context *context, const struct arguments *arguments)
 {
+    bool any_user = arguments->given & ARG_ANY_USER;
     const struct bearer_account *account;
     struct bearer_holder *holder;
     int result;
@@ -150,9 +151,9 @@ static int run(struct bearer_context *context, const struct arguments *arguments
         return EX_USAGE;
     }
     if (arguments->given & ARG_WITH_REFRESH_TOKEN) {
-        result = sign_in_by_refresh_token(context, holder);
+        result = sign_in_by_refresh_token(context, holder, any_user);
     } else if (arguments->given & ARG_DEVICE) {
-        result = sign_in_by_device(context, holder, arguments->given & ARG_ANY_USER);
+        result = sign_in_by_device(context, holder, any_user);
     } else {
         fprintf(stderr, "sasl-bearer: this version cannot sign in by browser yet: add --device, or --with-refresh-token\n");
         return EX_USAGE;

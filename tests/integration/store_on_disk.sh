@@ -125,8 +125,8 @@ cksum "$file" >"$S/before"
 control counters/reset '{}' >/dev/null
 token $B
 check "under another client id the sign-in is not used" remark 77 "run sasl-bearer login $B"
-check "the error names the id it was made for" says "client_id=$DELEGATED_CLIENT" "$ERR"
-check "and the one that is configured now" says "client_id=0c1d2e3f-2222-4222-8222-00000000beef" "$ERR"
+check "the error names the id it was made for" says "client_id $DELEGATED_CLIENT" "$ERR"
+check "and the one that is configured now" says "client_id 0c1d2e3f-2222-4222-8222-00000000beef" "$ERR"
 run sasl_bearer renew $B
 check "renew neither" remark 77 "run sasl-bearer login $B"
 run sasl_bearer renew --all
@@ -140,7 +140,7 @@ token $B
 check "under the first id it works as before" equals "0 $bobs" "$STATUS $OUT"
 sed -i "s|/fabrikam.com/oauth2/v2.0/token|/22222222-2222-4222-8222-222222222222/oauth2/v2.0/token|" "$SASL_CONF_PATH/sasl.conf"
 token $B
-check "another endpoint counts as another application" remark 77 "signed in under other settings"
+check "another endpoint counts as another application" remark 77 "the sign-in that is kept was made with endpoint"
 sign_in $B
 token $B
 check "a new sign-in is for the new settings" equals "0 " "$STATUS $ERR"

@@ -78,7 +78,7 @@ mail_port() (
     while [ $((tries += 1)) -lt 200 ]; do
         port=$(python3 "$mail_dir/port.py" candidate) || exit 1
         mkdir -p "$mail_ports_dir"
-        ln -s "$1" "$mail_ports_dir/$port" 2>/dev/null || continue
+        ln -sn "$1" "$mail_ports_dir/$port" 2>/dev/null || continue
         echo "$port"
         exit 0
     done

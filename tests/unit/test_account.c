@@ -173,11 +173,11 @@ static void what_is_no_name_is_refused(void **state)
 
     (void)state;
     refused(config, "", NULL, BEARER_USAGE, "the user name is empty");
-    refused(config, "a\nb", NULL, BEARER_USAGE, "the user name is too long or holds control characters");
-    refused(config, "a\x7f", NULL, BEARER_USAGE, "the user name is too long or holds control characters");
+    refused(config, "a\nb", NULL, BEARER_USAGE, "the user name is longer than 320 bytes or holds control characters");
+    refused(config, "a\x7f", NULL, BEARER_USAGE, "the user name is longer than 320 bytes or holds control characters");
     memset(name, 'x', sizeof name);
     name[321] = '\0';
-    refused(config, name, NULL, BEARER_USAGE, "the user name is too long or holds control characters");
+    refused(config, name, NULL, BEARER_USAGE, "the user name is longer than 320 bytes or holds control characters");
     name[320] = '\0';
     {
         struct bearer_account *account = find(config, name, NULL);
@@ -332,8 +332,9 @@ static void a_persons_token_is_filed_under_the_name_an_applications_under_the_se
     (void)state;
     assert_string_equal(account->key, "bob@people.example");
     assert_text(account->binding,
-                "provider=delegated endpoint=https://login.microsoftonline.com/organizations/oauth2/v2.0/token client_id=x "
-                "scope=%s identity=bob@people.example", DELEGATED_SCOPE);
+                "provider delegated\nendpoint https://login.microsoftonline.com/organizations/oauth2/v2.0/token\nclient_id x\n"
+                "scope %s\nidentity bob@people.example",
+                DELEGATED_SCOPE);
     bearer_account_free(&account);
     account = find(config, "bob@app.example", NULL);
     assert_string_equal(account->key, "*@app.example");
@@ -418,7 +419,7 @@ static void mistakes_with_identities_read_as_the_table_says(void **state)
         { "[info]\noauth2_client_id: x\noauth2_identity: bob\n[bob]\noauth2_client_id: x\n", "info", BEARER_CONFIG,
           "%s:2: oauth2_client_id beside oauth2_identity: the account is looked up under that name; set it there" },
         { "[a]\noauth2_identity: b\n[b]\noauth2_identity: c\n[c]\noauth2_client_id: x\n", "a", BEARER_CONFIG,
-          "%s:2: oauth2_identity 'b' has an oauth2_identity itself: name who signs in" },
+          "%s:3: somebody else signs in for 'b', who was to sign in for others: name that one in oauth2_identity" },
         { "[a]\noauth2_identity: nobody\n", "a", BEARER_NO_ACCOUNT,
           "no section of sasl.conf covers 'nobody': add one for it, or for its domain" },
         { "[a]\noauth2_identity: b\n[b]\noauth2_tenent: x\n", "a", BEARER_CONFIG,
@@ -638,10 +639,12 @@ static void what_completes_an_account_is_checked_too(void **state)
     struct bearer_config *config = load(NULL, "[a]\noauth2_client_id: x\n");
 
     (void)state;
-    refused(config, "a", bad, BEARER_CONFIG, "oauth2_timeout is 'soon'; it must be a number of seconds from 1 to 600");
+    refused(config, "a", bad, BEARER_CONFIG,
+            "the program's SASL options: oauth2_timeout is 'soon'; it must be a number of seconds from 1 to 600");
     setenv("AZURE_TENANT_ID", "../evil", 1);
     refused(config, "a", NULL, BEARER_CONFIG,
-            "oauth2_tenant is '../evil'; it must be one word without blanks or any of / ? # & = \"");
+            "the program's SASL options or the environment variable AZURE_TENANT_ID: oauth2_tenant is '../evil'; it must be one "
+            "word without blanks or any of / ? # & = \"");
     bearer_config_free(&config);
 }
 
@@ -667,17 +670,23 @@ static void a_program_that_names_an_identity_with_an_identity_is_refused(void **
     struct bearer_config *config = load(NULL, "[bob]\noauth2_identity: carol\n[carol]\noauth2_client_id: x\n");
 
     (void)state;
-    refused(config, "info", says, BEARER_CONFIG, NULL);
+    refused(config, "info", says, BEARER_CONFIG,
+            scratch_text("%s:1: somebody else signs in for 'bob', who was to sign in for others: name that one in oauth2_identity",
+                         system_file()));
     bearer_config_free(&config);
 }
 
 static void an_identity_from_a_program_is_checked_too(void **state)
 {
-    static const struct program says[] = { { "oauth2_identity", "bob\ncause=none" }, { NULL, NULL } };
+    static const struct program bad[] = { { "oauth2_identity", "bob smith" }, { NULL, NULL } };
+    static const struct program worse[] = { { "oauth2_identity", "bob\ncause:none" }, { NULL, NULL } };
     struct bearer_config *config = load(NULL, "oauth2_client_id: x\n");
 
     (void)state;
-    refused(config, "info", says, BEARER_CONFIG, NULL);
+    refused(config, "info", bad, BEARER_CONFIG,
+            "the program's SASL options: oauth2_identity is 'bob smith'; it must be one word without blanks or any of / ? # & = "
+            "\"");
+    refused(config, "info", worse, BEARER_USAGE, NULL);
     bearer_config_free(&config);
 }
 
@@ -786,14 +795,19 @@ static void a_section_has_an_account_of_its_own_where_one_token_serves_all(void 
 static void the_top_has_an_account_of_its_own_where_one_token_serves_all(void **state)
 {
     struct bearer_config *config = load(NULL, "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\n"
-                                              "oauth2_tenant: t\n");
-    struct bearer_account *account;
+                                              "oauth2_tenant: t\n[*]\noauth2_client_id: y\n");
+    struct bearer_account *account, *all;
 
     (void)state;
     assert_int_equal(bearer_account_of_section(config, &config->levels[BEARER_LEVEL_SYSTEM].top, program_option, NULL, &account,
                                                NULL),
                      BEARER_OK);
-    assert_string_equal(account->key, "*");
+    all = find(config, "anyone", NULL);
+    assert_true(account->is_top && !all->is_top);
+    assert_string_equal(account->section, "*");
+    assert_string_equal(all->key, "*");
+    assert_string_not_equal(account->key, all->key); /* [*] is another section than the top */
+    bearer_account_free(&all);
     bearer_account_free(&account);
     assert_int_equal(bearer_account_of_section(config, &config->levels[BEARER_LEVEL_USER].top, program_option, NULL, &account,
                                                NULL),

@@ -135,7 +135,8 @@ static void mistakes_read_as_the_table_says(void **state)
         const char *text, *section, *error;
     } table[] = {
         { "oauth2_tenent: x\n", NULL, ":1: unknown option 'oauth2_tenent', nearest is 'oauth2_tenant'" },
-        { "mech_list: plain\n", NULL, ":1: unknown option 'mech_list'" },
+        { "[a]\nmech_list: plain\n", "a", ":2: unknown option 'mech_list'" },
+        { "oauth2_nonesuch_whatever: x\n", NULL, ":1: unknown option 'oauth2_nonesuch_whatever'" },
         { "OAUTH2_TENANT: x\n", NULL, ":1: unknown option 'OAUTH2_TENANT'" },
         { "\n\n[a]\noauth2_tenent: x\n", "a", ":4: unknown option 'oauth2_tenent', nearest is 'oauth2_tenant'" },
         { "oauth2_timeout: 5\noauth2_timeout: 6\n", NULL, ":2: oauth2_timeout is set already at line 1" },
@@ -199,6 +200,19 @@ static void mistakes_read_as_the_table_says(void **state)
             assert_null(file_error(config));
         bearer_config_free(&config);
     }
+}
+
+static void libsasl2s_own_options_at_the_top_are_not_ours_to_judge(void **state)
+{
+    struct bearer_config *config = load_text("mech_list: xoauth2 plain\nlog_level: 7\n[a]\noauth2_client_id: x\n");
+
+    (void)state;
+    assert_null(file_error(config));
+    assert_null(config->levels[BEARER_LEVEL_SYSTEM].sections->error);
+    bearer_config_free(&config);
+    config = load_text("log_level: 7\n");
+    assert_true(bearer_config_is_empty(config));
+    bearer_config_free(&config);
 }
 
 static void a_mistake_in_one_section_leaves_the_others_alone(void **state)
@@ -493,7 +507,7 @@ static void what_is_no_file_is_refused(void **state)
     bearer_config_free(&config);
 }
 
-static void a_file_we_may_not_read_counts_as_absent(void **state)
+static void a_system_file_we_may_not_read_counts_as_absent(void **state)
 {
     const uid_t nobody = 65534;
     bool root = geteuid() == 0;
@@ -514,6 +528,10 @@ static void a_file_we_may_not_read_counts_as_absent(void **state)
     bearer_config_free(&config);
     config = load_file(scratch_path("a/sasl.conf"), BEARER_LEVEL_SYSTEM); /* unless somebody named it */
     assert_text(file_error(config), "cannot open '%s': Permission denied", scratch_path("a/sasl.conf"));
+    bearer_config_free(&config);
+    config = load(NULL, scratch_path("a")); /* or it is the user's own, and no secret from him */
+    assert_text(bearer_config_broken_file(config, BEARER_LEVEL_USER)->error, "cannot open '%s': Permission denied",
+                scratch_path("a/sasl.conf"));
     bearer_config_free(&config);
     if (root)
         assert_int_equal(seteuid(0), 0);
@@ -581,6 +599,7 @@ int main(void)
         scratch_test(a_file_without_anything_is_empty),
         scratch_test(anything_at_all_is_not_empty),
         scratch_test(mistakes_read_as_the_table_says),
+        scratch_test(libsasl2s_own_options_at_the_top_are_not_ours_to_judge),
         scratch_test(a_mistake_in_one_section_leaves_the_others_alone),
         scratch_test(a_refused_value_is_not_kept),
         scratch_test(a_nul_byte_is_told_with_the_name_of_the_file),
@@ -598,7 +617,7 @@ int main(void)
         scratch_test(a_file_that_others_may_write_is_refused),
         scratch_test(a_file_of_somebody_else_is_refused),
         scratch_test(what_is_no_file_is_refused),
-        scratch_test(a_file_we_may_not_read_counts_as_absent),
+        scratch_test(a_system_file_we_may_not_read_counts_as_absent),
         scratch_test(a_secret_stands_only_where_others_do_not_read),
         scratch_test(a_file_for_everybody_names_the_secrets_file),
         scratch_test(a_symbolic_link_leads_to_what_is_judged),

@@ -54,7 +54,14 @@ static const struct samples secure_url_samples = {
       { "http://[::1", ": 'http://[::1' would send secrets in the clear; use https://" } }
 };
 
-static const struct samples proxy_samples = { { "http://proxy.contoso.com:3128", "https://proxy.contoso.com" }, { { NULL, NULL } } };
+static const struct samples proxy_samples = {
+    { "http://proxy.contoso.com:3128", "https://proxy.contoso.com", "http://192.0.2.1:8080", "http://[2001:db8::1]:8080/" },
+    { { "proxy.contoso.com:3128", ": 'proxy.contoso.com:3128' is not a URL that begins with https://" },
+      { "socks5://proxy.contoso.com", ": 'socks5://proxy.contoso.com' is not a URL that begins with https://" },
+      { "http://", ": 'http://' is not a well-formed URL" },
+      { "http://proxy contoso/", ": 'http://proxy contoso/' is not a well-formed URL" },
+      { "http://user:word@proxy.contoso.com", ": the URL holds a user name or password; take it out" } }
+};
 
 static const struct samples path_samples = {
     { "/etc/sasl2/relay.pem", "/", "/with blank" },
@@ -131,7 +138,10 @@ static void visit_all(visit_function *good, visit_function *bad)
             break;
         case OPT_TYPE_URL:
             visit(id, &url_samples, good, bad);
-            visit(id, id == OPT_PROXY ? &proxy_samples : &secure_url_samples, good, bad);
+            visit(id, &secure_url_samples, good, bad);
+            break;
+        case OPT_TYPE_PROXY:
+            visit(id, &proxy_samples, good, bad);
             break;
         case OPT_TYPE_SECONDS:
             visit_seconds(id, good, bad);

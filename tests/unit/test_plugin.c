@@ -735,32 +735,30 @@ static void a_first_step_may_come_late_with_server_data(void **state)
 static void failures_end_in_the_code_and_the_words_of_the_table(void **state)
 {
     static const struct {
-        const char *configuration; /* NULL = the usual */
-        const char *user, *server;
+        const char *user;
         int result;
         const char *line;
     } table[] = {
-        { NULL, "Bob@contoso.com", SERVER, SASL_EXPIRED,
+        { "Bob@contoso.com", SASL_EXPIRED,
           "bob@contoso.com has not signed in: run sasl-bearer login bob@contoso.com account=Bob@contoso.com "
           "provider=delegated cause=sign_in" },
-        { NULL, "eve@fabrikam.com", SERVER, SASL_NOUSER,
+        { "eve@fabrikam.com", SASL_NOUSER,
           "no section of sasl.conf covers 'eve@fabrikam.com': add one for it, or for its domain account=eve@fabrikam.com "
           "provider=none cause=no_account" },
-        { NULL, "bob\r\nx@contoso.com", SERVER, SASL_BADPARAM,
-          "the user name is too long or holds control characters account=bob??x@contoso.com provider=none cause=usage" },
-        { NULL, "bob\x01" "auth=Bearer x@contoso.com", SERVER, SASL_BADPARAM,
-          "the user name is too long or holds control characters account=bob?auth=Bearer x@contoso.com provider=none "
+        { "bob\r\nx@contoso.com", SASL_BADPARAM,
+          "the user name is longer than 320 bytes or holds control characters account=bob??x@contoso.com provider=none cause=usage" },
+        { "bob\x01" "auth=Bearer x@contoso.com", SASL_BADPARAM,
+          "the user name is longer than 320 bytes or holds control characters account=bob?auth=Bearer x@contoso.com provider=none "
           "cause=usage" },
-        { NULL, "", SERVER, SASL_BADPARAM,
+        { "", SASL_BADPARAM,
           "the program did not say which user to log in as account= provider=none cause=usage" },
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        begin(table[i].configuration != NULL ? table[i].configuration : usual());
+        begin(usual());
         program.user = table[i].user;
-        connect_to(table[i].server, answers);
-        assert_int_equal(start_with("XOAUTH2", NULL).result, table[i].result);
+        assert_int_equal(start("XOAUTH2").result, table[i].result);
         assert_string_equal(told(SASL_LOG_ERR), table[i].line);
         finish();
         forget_lines();
@@ -790,6 +788,23 @@ static void a_server_that_is_not_allowed_gets_nothing(void **state)
                                                   "cause=no_account",
                                                   servers[i], scratch_path("conf/sasl.conf"))));
     }
+}
+
+static void without_a_servers_name_the_token_stays_unless_a_star_says_so(void **state)
+{
+    struct start s;
+
+    (void)state;
+    seed(usual(), "bob@contoso.com", "t", 0);
+    begin(usual());
+    connect_to(NULL, answers);
+    assert_int_equal(start_with("XOAUTH2", NULL).result, SASL_NOUSER);
+    assert_non_null(strstr(told(SASL_LOG_ERR), "the program does not say which server it talks to"));
+    finish();
+    begin(scratch_text("%soauth2_servers: *\n", usual()));
+    connect_to(NULL, answers);
+    s = start_with("OAUTHBEARER", NULL);
+    sends(&s, "n,a=bob@contoso.com,\001auth=Bearer t\001\001");
 }
 
 static void a_mailbox_with_control_characters_is_refused(void **state)
@@ -987,6 +1002,7 @@ int main(void)
         plugin_test(a_first_step_may_come_late_with_server_data),
         plugin_test(failures_end_in_the_code_and_the_words_of_the_table),
         plugin_test(a_server_that_is_not_allowed_gets_nothing),
+        plugin_test(without_a_servers_name_the_token_stays_unless_a_star_says_so),
         plugin_test(a_mailbox_with_control_characters_is_refused),
         plugin_test(a_provider_that_is_not_there_is_a_mistake_in_the_configuration),
         plugin_test(a_broken_configuration_registers_and_fails_with_file_and_line),

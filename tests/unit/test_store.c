@@ -257,7 +257,7 @@ static int can_lock(struct bearer_store *store)
 /* The same through a descriptor of the child's own. */
 static int can_lock_anew(struct bearer_store *store)
 {
-    struct bearer_store *own;
+    static struct bearer_store *own; /* the lock is kept as long as the child lives */
 
     return bearer_store_open(bearer_store_name(store), 0, &own, NULL) == BEARER_OK && bearer_store_lock(own);
 }
@@ -1401,10 +1401,12 @@ static int count_up(struct bearer_store *shared)
         good = good && bearer_store_write(store, &token, NULL, NULL) == BEARER_OK;
         bearer_store_unlock(store);
         if (!good)
-            return 1;
+            break;
         done++;
     }
-    return 0;
+    bearer_token_clear(&token);
+    bearer_store_free(&store);
+    return done == ROUNDS ? 0 : 1;
 }
 
 static void processes_that_take_turns_lose_no_write(void **state)

@@ -104,6 +104,18 @@ static void hosts_match_as_the_table_says(void **state)
         { "*", "2001:db8::1", false },
         { "*", "[2001:db8::1]", false },
         { "*", "::1", false },
+        { "*", "127.1", false }, /* what connects to an address without asking DNS is one */
+        { "*", "2130706433", false },
+        { "*", "0x7f.0.0.1", false },
+        { "*", "017700000001.", false },
+        { "127.1", "127.1", true },
+        { "*.example", "10.example", true },
+        /* what is no host name */
+        { "*", "a b", false },
+        { "*", "a/b", false },
+        { "*.example", "a@evil.example", false },
+        { "*.example", "a\nb.example", false },
+        { "*.example", "a_b-1.example", true },
         { "*", "localhost", false },
         { "*", "LOCALHOST.", false },
         { "*", "mail.localhost", false },
@@ -258,6 +270,18 @@ static void lower_case_is_of_ascii_only(void **state)
     free(text);
 }
 
+static void a_word_is_found_among_words_and_not_within_one(void **state)
+{
+    (void)state;
+    assert_true(bearer_text_has_word("smtp lmtp", "smtp"));
+    assert_true(bearer_text_has_word(" \tsmtp\tlmtp", "lmtp"));
+    assert_false(bearer_text_has_word("smtp lmtp", "smt"));
+    assert_false(bearer_text_has_word("smtp lmtp", "smtpd"));
+    assert_false(bearer_text_has_word("smtp lmtp", "smtp lmtp"));
+    assert_false(bearer_text_has_word("", "smtp"));
+    assert_false(bearer_text_has_word("smtp", ""));
+}
+
 static void words_are_walked_in_order(void **state)
 {
     const char *cursor = " \tone  two\tthree", *word;
@@ -292,6 +316,7 @@ int main(void)
         cmocka_unit_test(what_is_logged_is_cut_to_size),
         cmocka_unit_test(control_characters_are_found_wherever_they_stand),
         cmocka_unit_test(lower_case_is_of_ascii_only),
+        cmocka_unit_test(a_word_is_found_among_words_and_not_within_one),
         cmocka_unit_test(words_are_walked_in_order),
     };
 
