@@ -190,6 +190,7 @@ static void read_option(struct reader *r, char *line)
     }
     *colon = '\0';
     key = trim(line);
+    bearer_text_to_lower(key); /* as libsasl2 does */
     value = trim(colon + 1);
     if (*key == '\0' || strpbrk(key, " \t") != NULL) {
         file_mistake(r, "an option is one word followed by a colon");
@@ -197,7 +198,7 @@ static void read_option(struct reader *r, char *line)
     }
     if (*value == '\0')
         snprintf(text, sizeof text, "%s has no value: give one or take the line out", key);
-    else if (strstr(value, " #") != NULL || strstr(value, "\t#") != NULL)
+    else if (*value == '#' || strstr(value, " #") != NULL || strstr(value, "\t#") != NULL)
         snprintf(text, sizeof text, "a comment behind the value of %s would become part of it: give it a line of its own",
                  key);
     else if (*value == '"' || *value == '\'')
@@ -209,12 +210,23 @@ static void read_option(struct reader *r, char *line)
     section_mistake(r, text);
 }
 
+/* A tab is a blank; anything else below it in ASCII is an editor's accident. */
+static bool has_control(const char *line)
+{
+    for (size_t length; (length = strcspn(line, "\t")), true; line += length + 1) {
+        if (bearer_text_has_control(line, length))
+            return true;
+        if (line[length] == '\0')
+            return false;
+    }
+}
+
 static void read_line(struct reader *r, char *line)
 {
     line = trim(line);
     if (*line == '\0' || *line == '#')
         return;
-    if (bearer_text_has_control(line, strlen(line)))
+    if (has_control(line))
         file_mistake(r, "a control character stands in this line");
     else if (*line == '[')
         read_section(r, line);
@@ -242,8 +254,13 @@ static struct bearer_config_file *file_add(struct reader *r, const char *path)
 
 static void read_lines(struct reader *r, char *text, size_t length)
 {
-    if (memchr(text, '\0', length) != NULL) {
-        file_mistake(r, "a NUL byte stands in the file");
+    const char *nul = memchr(text, '\0', length);
+
+    if (nul != NULL) {
+        r->line = 1;
+        for (const char *p = text; p < nul; p++)
+            r->line += *p == '\n';
+        file_mistake(r, "a NUL byte stands in this line");
         return;
     }
     for (char *line; (line = strsep(&text, "\n")) != NULL && !r->nomem;) {

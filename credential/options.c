@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SIMILAR 8 /* changes that make one name of another; with more it is no slip */
+
 static const struct bearer_option_row rows[OPT_COUNT] = {
     [OPT_PROVIDER] = { "oauth2_provider", OPT_TYPE_CHOICE, OPT_GROUP_NONE, 0, "delegated",
                        "delegated app_only password_field module:", 0, 0, NULL, "how a token is got" },
@@ -53,7 +55,7 @@ const struct bearer_option_row *bearer_option_row(enum bearer_option_id id)
 
 enum bearer_option_id bearer_option_find(const char *name, const char **nearest_out)
 {
-    size_t best = strlen(name) / 3 + 1; /* farther than this is not similar */
+    size_t best = strlen(name) / 3 + 1; /* as far as this is not similar */
 
     *nearest_out = NULL;
     for (int id = 0; id < OPT_COUNT; id++) {
@@ -61,7 +63,7 @@ enum bearer_option_id bearer_option_find(const char *name, const char **nearest_
 
         if (distance == 0)
             return (enum bearer_option_id)id;
-        if (distance < best) {
+        if (distance < best && distance < SIMILAR) {
             best = distance;
             *nearest_out = rows[id].name;
         }
@@ -119,7 +121,7 @@ static enum bearer_status url_parse(const char *url, const char **host_out, size
     else
         return bearer_fail(err, BEARER_CONFIG, "'%s' is not a URL that begins with https://", url);
     length = strcspn(host, "/?#");
-    if (length == 0 || strpbrk(url, " \t\"<>\\^`{|}") != NULL)
+    if (length == 0 || *host == ':' || strpbrk(url, " \t\"<>\\^`{|}") != NULL)
         return bearer_fail(err, BEARER_CONFIG, "'%s' is not a well-formed URL", url);
     if (memchr(host, '@', length) != NULL)
         return bearer_fail(err, BEARER_CONFIG, "the URL holds a user name or password; take it out");

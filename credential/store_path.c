@@ -32,26 +32,38 @@ static char *encode(const char *text)
     return encoded;
 }
 
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *found = c != '\0' ? strchr(digits, c) : NULL;
+
+    return found != NULL ? (int)(found - digits) : -1;
+}
+
+/* The byte that "%XX" stands for, or -1; none is NUL. */
+static int decode_byte(const char *text, size_t length)
+{
+    int high = length > 2 ? hex_digit(text[1]) : -1, low = length > 2 ? hex_digit(text[2]) : -1;
+
+    return high >= 0 && low >= 0 && (high | low) != 0 ? high << 4 | low : -1;
+}
+
 static char *decode(const char *text, size_t length)
 {
     char *decoded = malloc(length + 1), *out = decoded;
 
-    if (decoded == NULL)
-        return NULL;
-    for (size_t i = 0; i < length; i++) {
-        unsigned byte;
+    for (size_t i = 0; decoded != NULL && i < length; i++) {
+        int byte = text[i] == '%' ? decode_byte(text + i, length - i) : (unsigned char)text[i];
 
-        if (text[i] != '%') {
-            *out++ = text[i];
-        } else if (i + 2 < length && sscanf(text + i + 1, "%2X", &byte) == 1) {
-            *out++ = (char)byte;
-            i += 2;
-        } else {
+        if (byte < 0) {
             free(decoded);
             return NULL;
         }
+        *out++ = (char)byte;
+        i += text[i] == '%' ? 2 : 0;
     }
-    *out = '\0';
+    if (decoded != NULL)
+        *out = '\0';
     return decoded;
 }
 
@@ -92,6 +104,8 @@ enum bearer_status bearer_store_make_directory(const char *path, struct bearer_e
 
     if (copy == NULL)
         return bearer_fail(err, BEARER_NOMEM, "out of memory");
+    for (size_t length = strlen(copy); length > 1 && copy[length - 1] == '/'; length--)
+        copy[length - 1] = '\0';
     for (char *slash = copy; st == BEARER_OK && slash != NULL;) {
         slash = strchr(slash + 1, '/');
         if (slash != NULL)

@@ -20,12 +20,18 @@ static bool is_control(char c)
     return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
+void bearer_text_to_lower(char *text)
+{
+    for (; *text != '\0'; text++)
+        *text = lower(*text);
+}
+
 char *bearer_text_lower(const char *text)
 {
     char *copy = strdup(text);
 
-    for (char *p = copy; p != NULL && *p != '\0'; p++)
-        *p = lower(*p);
+    if (copy != NULL)
+        bearer_text_to_lower(copy);
     return copy;
 }
 

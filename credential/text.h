@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Changes a text to ASCII lower case. */
+void bearer_text_to_lower(char *text);
+
 /* Gives a copy in ASCII lower case, or NULL without memory.  Free it. */
 char *bearer_text_lower(const char *text);
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define SERVICE_MAX 64     /* bytes of a port or a service name */
+#define NAME_SHOWN 324      /* bytes of a user name that go into the log: all that an address can have */
 #define CHALLENGE_SHOWN 300 /* bytes of a server's challenge that go into the log */
 
 /* One mechanism. */
@@ -66,15 +67,21 @@ static void tell(void *context, enum bearer_log_level level, const char *text)
     utils->log(utils->conn, log_levels[level], "%s", text);
 }
 
+/* A name for the log; "" for NULL. */
+static const char *printable(const char *name, char shown[NAME_SHOWN])
+{
+    bearer_text_printable(shown, NAME_SHOWN, name != NULL ? name : "", name != NULL ? strlen(name) : 0);
+    return shown;
+}
+
 /* Puts the reason where each kind of host looks: its own log, and sasl_errdetail().  Gives the SASL code to return. */
 static int fail(const struct session *session, const sasl_utils_t *utils, const struct bearer_error *err)
 {
     const char *provider = session->holder != NULL ? bearer_holder_account(session->holder)->provider_name : "none";
-    char text[1200], user[324];
+    char text[1200], user[NAME_SHOWN];
 
-    bearer_text_printable(user, sizeof user, session->user != NULL ? session->user : "",
-                          session->user != NULL ? strlen(session->user) : 0);
-    snprintf(text, sizeof text, "%s account=%s provider=%s cause=%s", err->text, user, provider, bearer_error_cause(err));
+    snprintf(text, sizeof text, "%s account=%s provider=%s cause=%s", err->text, printable(session->user, user), provider,
+             bearer_error_cause(err));
     utils->seterror(utils->conn, SASL_NOLOG, "%s", text);
     utils->log(utils->conn, err->status == BEARER_LATER ? SASL_LOG_WARN : SASL_LOG_ERR, "%s", text);
     return bearer_status_row(err->status)->sasl_code;
@@ -227,21 +234,20 @@ static void tell_refusal(const struct session *session, const sasl_client_params
     const sasl_utils_t *utils = params->utils;
     const struct bearer_account *account = bearer_holder_account(session->holder);
     int dropped = bearer_rejected(session->context, session->holder, session->issued);
-    char challenge[CHALLENGE_SHOWN], text[1200], mailbox[324];
-    const char *wanted = session->mailbox != NULL ? session->mailbox : session->user;
+    char challenge[CHALLENGE_SHOWN], text[1600], user[NAME_SHOWN], mailbox[NAME_SHOWN];
 
-    bearer_text_printable(mailbox, sizeof mailbox, wanted, strlen(wanted));
     bearer_text_printable(challenge, sizeof challenge, serverin, length);
     if (dropped)
         snprintf(text, sizeof text,
                  "the mail server refused the access token, so the next login fetches a new one (%s) account=%s provider=%s "
                  "cause=token_refused",
-                 challenge, session->user, account->provider_name);
+                 challenge, printable(session->user, user), account->provider_name);
     else
         snprintf(text, sizeof text,
                  "the mail server refuses mailbox '%s' to %s, whose token is kept: check who may open it (%s) account=%s "
                  "provider=%s cause=mailbox_refused",
-                 mailbox, bearer_account_actor(account), challenge, session->user, account->provider_name);
+                 printable(session->mailbox != NULL ? session->mailbox : session->user, mailbox),
+                 bearer_account_actor(account), challenge, printable(session->user, user), account->provider_name);
     utils->seterror(utils->conn, SASL_NOLOG, "%s", text);
     utils->log(utils->conn, SASL_LOG_ERR, "%s", text);
 }

@@ -149,6 +149,9 @@ check "a refresh token is taken from standard input" equals "0 " "$STATUS $ERR"
 run sasl_bearer token $B
 check "its token opens the mailbox" opens_mailbox "$OUT"
 cksum "$(token_file $B)" >"$S/before"
+refresh_token erin@fabrikam.com >"$S/secret-refresh-erin"
+run adopt $B <"$S/secret-refresh-erin"
+check "somebody else's refresh token is refused" remark 77 'erin@fabrikam.com signed in, but bob@fabrikam.com was asked for'
 echo 'this-is-none' >"$S/secret-garbage"
 run adopt $B <"$S/secret-garbage"
 check "one that the identity provider refuses exits with 77" remark 77 "the identity provider says invalid_grant"

@@ -342,6 +342,25 @@ static void a_persons_token_is_filed_under_the_name_an_applications_under_the_se
     bearer_config_free(&config);
 }
 
+static void a_person_acts_by_name_an_application_by_id(void **state)
+{
+    struct bearer_config *config = load(NULL, "[p]\noauth2_client_id: x\n"
+                                              "[a]\noauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\n"
+                                              "oauth2_tenant: t\n"
+                                              "[m]\noauth2_provider: module:acme\n"
+                                              "[i]\noauth2_identity: p\n");
+    static const char *const table[][2] = { { "p", "p" }, { "a", "x" }, { "m", "m" }, { "i", "p" } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct bearer_account *account = find(config, table[i][0], NULL);
+
+        assert_string_equal(bearer_account_actor(account), table[i][1]);
+        bearer_account_free(&account);
+    }
+    bearer_config_free(&config);
+}
+
 static void whatever_a_token_is_issued_for_changes_the_binding(void **state)
 {
     static const char *const texts[] = {
@@ -871,6 +890,7 @@ int main(void)
         account_test(presets_fill_in_as_the_table_says),
         account_test(a_device_endpoint_belongs_to_the_tenant),
         account_test(a_persons_token_is_filed_under_the_name_an_applications_under_the_section),
+        account_test(a_person_acts_by_name_an_application_by_id),
         account_test(whatever_a_token_is_issued_for_changes_the_binding),
         account_test(an_identity_is_looked_up_in_the_mailboxes_place),
         account_test(an_identity_at_the_top_signs_in_for_all_that_have_no_section),

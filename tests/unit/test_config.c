@@ -137,7 +137,7 @@ static void mistakes_read_as_the_table_says(void **state)
         { "oauth2_tenent: x\n", NULL, ":1: unknown option 'oauth2_tenent', nearest is 'oauth2_tenant'" },
         { "[a]\nmech_list: plain\n", "a", ":2: unknown option 'mech_list'" },
         { "oauth2_nonesuch_whatever: x\n", NULL, ":1: unknown option 'oauth2_nonesuch_whatever'" },
-        { "OAUTH2_TENANT: x\n", NULL, ":1: unknown option 'OAUTH2_TENANT'" },
+        { "OAUTH2_TENENT: x\n", NULL, ":1: unknown option 'oauth2_tenent', nearest is 'oauth2_tenant'" },
         { "\n\n[a]\noauth2_tenent: x\n", "a", ":4: unknown option 'oauth2_tenent', nearest is 'oauth2_tenant'" },
         { "oauth2_timeout: 5\noauth2_timeout: 6\n", NULL, ":2: oauth2_timeout is set already at line 1" },
         { "[a]\noauth2_timeout: 5\n#\noauth2_timeout: 5\n", "a", ":4: oauth2_timeout is set already at line 2" },

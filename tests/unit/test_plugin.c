@@ -640,9 +640,18 @@ static void an_error_challenge_is_answered_and_told(void **state)
         if (bearer)
             assert_int_equal(out[0], 1);
         assert_text(told(SASL_LOG_ERR),
-                    "the mail server refuses the mailbox to bob@contoso.com, whose token is kept: check who may open it (%s) "
-                    "account=bob@contoso.com provider=delegated cause=mailbox_refused",
+                    "the mail server refuses mailbox 'bob@contoso.com' to bob@contoso.com, whose token is kept: check who may "
+                    "open it (%s) account=bob@contoso.com provider=delegated cause=mailbox_refused",
                     challenge);
+    }
+    program.mailbox = "Info@contoso.com";
+    {
+        const char *out;
+        unsigned length;
+
+        seeded_start("XOAUTH2", 0);
+        assert_int_equal(sasl_client_step(conn, challenge, sizeof challenge - 1, NULL, &out, &length), SASL_OK);
+        assert_non_null(strstr(told(SASL_LOG_ERR), "refuses mailbox 'Info@contoso.com' to bob@contoso.com"));
     }
 }
 
@@ -678,6 +687,39 @@ static void an_error_challenge_is_made_printable_and_cut(void **state)
         assert_true(*p >= ' ' && *p < 0x7f);
     assert_string_equal(line + strlen(line) - strlen(" provider=delegated cause=mailbox_refused"),
                         " provider=delegated cause=mailbox_refused");
+}
+
+static void whoever_it_is_about_a_line_names_the_account_in_the_same_way(void **state)
+{
+    static char longest[231], challenge[3000]; /* a file's name holds no more */
+    const char *const users[] = { "J\xc3\xb6rg@contoso.com", longest };
+
+    (void)state;
+    memset(longest, 'u', 230);
+    memcpy(longest + 230 - 12, "@contoso.com", 12);
+    memset(challenge, 'x', sizeof challenge);
+    challenge[0] = '{';
+    begin(usual());
+    for (int i = 0; i < 2; i++)
+        for (int stored = 0; stored < 2; stored++) {
+            const char *out, *line;
+            unsigned length;
+
+            forget_lines();
+            program.user = program.mailbox = users[i];
+            if (stored) {
+                seed(usual(), users[i], "t", 0);
+                assert_int_equal(start("XOAUTH2").result, SASL_CONTINUE);
+                assert_int_equal(sasl_client_step(conn, challenge, sizeof challenge, NULL, &out, &length), SASL_OK);
+            } else {
+                assert_int_equal(start("XOAUTH2").result, SASL_EXPIRED);
+            }
+            line = told(SASL_LOG_ERR);
+            assert_non_null(line);
+            assert_non_null(strstr(line, scratch_text(" account=%s provider=delegated cause=%s",
+                                                      i == 0 ? "J??rg@contoso.com" : longest,
+                                                      stored ? "mailbox_refused" : "sign_in")));
+        }
 }
 
 static void a_token_that_is_refused_after_a_minute_is_dropped_once(void **state)
@@ -998,6 +1040,7 @@ int main(void)
         plugin_test(an_error_challenge_is_answered_and_told),
         plugin_test(an_error_challenge_is_known_by_its_first_byte_that_is_not_blank),
         plugin_test(an_error_challenge_is_made_printable_and_cut),
+        plugin_test(whoever_it_is_about_a_line_names_the_account_in_the_same_way),
         plugin_test(a_token_that_is_refused_after_a_minute_is_dropped_once),
         plugin_test(a_first_step_may_come_late_with_server_data),
         plugin_test(failures_end_in_the_code_and_the_words_of_the_table),
