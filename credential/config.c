@@ -90,16 +90,18 @@ static struct bearer_section *section_add(struct reader *r, char *pattern)
 /* "[pattern]", optionally followed by blanks and a comment. */
 static void read_section(struct reader *r, char *line)
 {
-    char *end = strchr(line, ']'), *rest, *pattern;
+    char *end = strchr(line, ']'), *rest, *name, *pattern;
     struct bearer_section *twin;
 
-    rest = end != NULL ? end + 1 + strspn(end + 1, " \t") : NULL;
-    if (end == NULL || end == line + 1 || (*rest != '\0' && *rest != '#')) {
+    rest = end != NULL ? end + 1 + strspn(end + 1, " \t") : line;
+    if (end != NULL)
+        *end = '\0';
+    name = trim(line + 1);
+    if (end == NULL || *name == '\0' || (*rest != '\0' && *rest != '#')) {
         file_mistake(r, "a section reads [user@domain] or [*@domain]");
         return;
     }
-    *end = '\0';
-    pattern = bearer_text_lower(trim(line + 1));
+    pattern = bearer_text_lower(name);
     if (pattern == NULL) {
         r->nomem = true;
         return;
