@@ -83,7 +83,7 @@ check "Postfix' log has no complaint" fails 1 postfix_complaints "$RELAY_HOME"
 check "the identity provider was not asked" equals 0 "$(counter total)"
 check "nothing was stored for it" test -z "$(find "$STORE" -name 'password_field*')"
 run sasl_bearer token box2@contoso.com
-check "the command cannot know the token, and says so" remark 78 "password"
+check "the command cannot know the token, and says so" remark 64 "password"
 run sasl_bearer status
 check "status shows that the program brings it" says "the program brings the token" "$OUT"
 
