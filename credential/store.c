@@ -227,11 +227,23 @@ static void forget(struct bearer_store *store)
     bearer_token_clear(&store->token);
 }
 
+/* Whether both slots are invalid though something stands in one: two writers overwrote each just as it was looked at. */
+static bool was_overtaken(const struct view *view)
+{
+    return view->best < 0 && (memcmp(view->headers[0].magic, MAGIC, sizeof view->headers[0].magic) == 0 ||
+                              memcmp(view->headers[1].magic, MAGIC, sizeof view->headers[1].magic) == 0);
+}
+
 static enum bearer_status reload(struct bearer_store *store, struct bearer_error *err)
 {
+    enum { TRIES = 10 };
     struct view view;
     enum bearer_status st = view_read(store->path, store->file.fd, &view, err);
 
+    for (int i = 1; st == BEARER_OK && was_overtaken(&view) && i < TRIES; i++) {
+        view_clear(&view);
+        st = view_read(store->path, store->file.fd, &view, err);
+    }
     if (st != BEARER_OK)
         return st;
     forget(store);
@@ -243,6 +255,8 @@ static enum bearer_status reload(struct bearer_store *store, struct bearer_error
             store->current = view.headers[view.best];
             store->slot = view.best;
             store->other = view.headers[!view.best];
+            if (header_plausible(&store->other) && store->other.sequence > store->current.sequence)
+                store->other = (struct slot_header){ .sequence = 0 }; /* seen half written: look again */
             store->looked = bearer_monotonic();
         } else {
             bearer_error_prepend(err, "token file '%s' cannot be understood: ", store->path);

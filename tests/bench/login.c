@@ -1,4 +1,4 @@
-/* login.c - times logins through libsasl2, as a host makes them: `login MECHANISM USER COUNT` prints microseconds each.
+/* login.c - times logins through libsasl2, as a host makes them: `login MECHANISM USER COUNT` prints microseconds and kilobytes.
  *
  * The server's part is what libsasl2 never sees; after the first message a login counts as done.  The plugins come from
  * SASL_PATH, the configuration from SASL_CONF_PATH. */
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char *user;
 
@@ -71,6 +72,18 @@ static void login(const char *mechanism)
     sasl_dispose(&conn);
 }
 
+/* Kilobytes of memory in use. */
+static long resident(void)
+{
+    long size = 0, pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    if (file == NULL || fscanf(file, "%ld %ld", &size, &pages) != 2)
+        return -1;
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
 static double now(void)
 {
     struct timespec t;
@@ -83,6 +96,7 @@ int main(int argc, char **argv)
 {
     long count;
     double began, first;
+    long before, after;
 
     if (argc != 4) {
         fprintf(stderr, "usage: login MECHANISM USER COUNT\n");
@@ -90,17 +104,22 @@ int main(int argc, char **argv)
     }
     user = argv[2];
     count = strtol(argv[3], NULL, 10);
+    before = resident();
     began = now();
     if (sasl_client_init(callbacks) != SASL_OK)
         return 1;
     printf("init %.1f\n", now() - began);
+    printf("memory %ld\n", resident() - before);
     began = now();
     login(argv[1]);
     first = now() - began;
+    before = resident();
     began = now();
     for (long i = 0; i < count; i++)
         login(argv[1]);
     printf("first %.1f\neach %.2f\n", first, count > 0 ? (now() - began) / (double)count : 0);
+    after = resident();
+    printf("growth %ld\n", after - before);
     sasl_done();
     return 0;
 }

@@ -19,6 +19,8 @@ struct lent {
 static char *directory;
 static struct lent *lent;
 
+static const char *lend(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+
 static const char *lend(const char *format, va_list arguments)
 {
     struct lent *entry = calloc(1, sizeof *entry);

@@ -7,10 +7,10 @@
 #define TESTS_SCRATCH_H
 
 /* cmocka.h needs these four, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
 
 #include <cmocka.h>
 
@@ -38,13 +38,14 @@ const char *scratch_text(const char *format, ...) __attribute__((format(printf, 
 #define assert_text(actual, ...) assert_string_equal((actual), scratch_text(__VA_ARGS__))
 
 /* Runs a test body for each row of a table and names the row that failed. */
-#define for_each_row(row, table) \
+#define for_each_row(row, table)                                                                                            \
     for (size_t row##_i = 0; row##_i < sizeof(table) / sizeof((table)[0]) && ((row) = &(table)[row##_i]) != NULL; row##_i++)
 
 /* A test with a scratch directory. */
 #define scratch_test(test) cmocka_unit_test_setup_teardown(test, scratch_begin, scratch_end)
 
 /* Runs tests; with ONLY=PATTERN in the environment those whose name matches.  Gives main's result. */
-#define run_group(name, tests) (cmocka_set_test_filter(getenv("ONLY")), cmocka_run_group_tests_name((name), (tests), NULL, NULL))
+#define run_group(name, tests)                                                                                              \
+    (cmocka_set_test_filter(getenv("ONLY")), cmocka_run_group_tests_name((name), (tests), NULL, NULL))
 
 #endif

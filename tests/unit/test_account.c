@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #define PUBLIC_SERVERS "*.office365.com *.office.com *.outlook.com *.mx.microsoft"
-#define DELEGATED_SCOPE \
-    "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/POP.AccessAsUser.All " \
+#define DELEGATED_SCOPE                                                                                                     \
+    "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/POP.AccessAsUser.All "                     \
     "https://outlook.office.com/SMTP.Send offline_access"
 
 /* What the program itself says, for these tests. */
@@ -28,7 +28,8 @@ static const char *program_option(void *context, const char *name)
 /* Writes both levels' files (NULL = none) and reads them. */
 static struct bearer_config *load(const char *user_text, const char *system_text)
 {
-    const struct bearer_config_places places = { .system_path = scratch_path("system"), .user_directory = scratch_path("user") };
+    const struct bearer_config_places places = { .system_path = scratch_path("system"),
+                                                 .user_directory = scratch_path("user") };
     struct bearer_config *config;
 
     if (system_text != NULL)
@@ -109,7 +110,8 @@ static void the_section_is_chosen_as_the_table_says(void **state)
         { "BOB@Users.Example", "user-exact", "bob@users.example", BEARER_LEVEL_USER },
         { "ann@users.example", "user-glob", "*@users.example", BEARER_LEVEL_USER },
         { "ann@both.example", "user-both", "*@both.example", BEARER_LEVEL_USER },
-        { "eve@both.example", "user-both", "*@both.example", BEARER_LEVEL_USER }, /* the user's pattern before the system's exact */
+        { "eve@both.example", "user-both", "*@both.example",
+          BEARER_LEVEL_USER }, /* the user's pattern before the system's exact */
         { "alf@system.example", "first-glob", "a*@system.example", BEARER_LEVEL_SYSTEM },
         { "bea@system.example", "second-glob", "*@system.example", BEARER_LEVEL_SYSTEM },
         { "ada@system.example", "system-exact", "ada@system.example", BEARER_LEVEL_SYSTEM },
@@ -198,12 +200,14 @@ static void values_are_inherited_as_the_table_says(void **state)
     } table[] = {
         { "the section's own", "oauth2_timeout: 2\n[u]\noauth2_timeout: 1\noauth2_client_id: x\n", "oauth2_timeout: 3\n",
           OPT_TIMEOUT, "1" },
-        { "the top of the same file", "oauth2_timeout: 2\n[u]\noauth2_client_id: x\n", "oauth2_timeout: 3\n", OPT_TIMEOUT, "2" },
+        { "the top of the same file", "oauth2_timeout: 2\n[u]\noauth2_client_id: x\n", "oauth2_timeout: 3\n", OPT_TIMEOUT,
+          "2" },
         { "the top of the system's file", "[u]\noauth2_client_id: x\n", "oauth2_timeout: 3\n", OPT_TIMEOUT, "3" },
         { "the default", "[u]\noauth2_client_id: x\n", NULL, OPT_TIMEOUT, "20" },
         { "a system's section never looks into the user's file", "oauth2_timeout: 2\n", "[u]\noauth2_client_id: x\n",
           OPT_TIMEOUT, "20" },
-        { "nor for what it lacks", "oauth2_tenant: evil.example\n", "[u]\noauth2_client_id: x\n", OPT_TENANT, "organizations" },
+        { "nor for what it lacks", "oauth2_tenant: evil.example\n", "[u]\noauth2_client_id: x\n", OPT_TENANT,
+          "organizations" },
         { "a service option comes from outside", "[u]\noauth2_client_id: x\n", "oauth2_tenant: contoso.com\n", OPT_TENANT,
           "contoso.com" },
         { "but not past a level that names a service", "[u]\noauth2_service: microsoft365\noauth2_client_id: x\n",
@@ -214,9 +218,10 @@ static void values_are_inherited_as_the_table_says(void **state)
           "oauth2_service: microsoft365\noauth2_tenant: contoso.com\n", OPT_TENANT, "contoso.com" },
         { "options of no group come past it", "[u]\noauth2_service: microsoft365\noauth2_client_id: x\n",
           "oauth2_timeout: 3\n", OPT_TIMEOUT, "3" },
-        { "the cloud is a service option", "[u]\noauth2_service: microsoft365\noauth2_client_id: x\n", "oauth2_cloud: china\n",
-          OPT_CLOUD, "public" },
-        { "a credential comes from outside", "[u]\noauth2_client_id: x\n", "oauth2_client_secret: s\n", OPT_CLIENT_SECRET, "s" },
+        { "the cloud is a service option", "[u]\noauth2_service: microsoft365\noauth2_client_id: x\n",
+          "oauth2_cloud: china\n", OPT_CLOUD, "public" },
+        { "a credential comes from outside", "[u]\noauth2_client_id: x\n", "oauth2_client_secret: s\n", OPT_CLIENT_SECRET,
+          "s" },
         { "but not past another", "[u]\noauth2_client_id: x\noauth2_client_secret_file: /f\n", "oauth2_client_secret: s\n",
           OPT_CLIENT_SECRET, NULL },
         { "nor past another at the top", "oauth2_client_secret_file: /f\n[u]\noauth2_client_id: x\n",
@@ -225,7 +230,8 @@ static void values_are_inherited_as_the_table_says(void **state)
           "oauth2_client_secret: s\n", OPT_CLIENT_SECRET, NULL },
         { "the credential of the nearest level", "oauth2_client_secret: t\n[u]\noauth2_client_id: x\n",
           "oauth2_client_secret: s\n", OPT_CLIENT_SECRET, "t" },
-        { "a credential stops no service option", "[u]\noauth2_client_secret: t\n", "oauth2_client_id: y\n", OPT_CLIENT_ID, "y" },
+        { "a credential stops no service option", "[u]\noauth2_client_secret: t\n", "oauth2_client_id: y\n", OPT_CLIENT_ID,
+          "y" },
     };
 
     (void)state;
@@ -237,9 +243,9 @@ static void values_are_inherited_as_the_table_says(void **state)
         unlink(system_file());
         config = load(table[i].user_text, table[i].system_text);
         account = find(config, "u", NULL);
-        if (table[i].value == NULL ? account->values[table[i].id] != NULL
-                                   : account->values[table[i].id] == NULL ||
-                                         strcmp(account->values[table[i].id], table[i].value) != 0)
+        if (table[i].value == NULL
+                ? account->values[table[i].id] != NULL
+                : account->values[table[i].id] == NULL || strcmp(account->values[table[i].id], table[i].value) != 0)
             fail_msg("%s: '%s' instead of '%s'", table[i].what,
                      account->values[table[i].id] != NULL ? account->values[table[i].id] : "none",
                      table[i].value != NULL ? table[i].value : "none");
@@ -272,14 +278,16 @@ static void presets_fill_in_as_the_table_says(void **state)
     } table[] = {
         { "oauth2_client_id: x\n", "https://login.microsoftonline.com/organizations/oauth2/v2.0/token", DELEGATED_SCOPE,
           PUBLIC_SERVERS },
-        { "oauth2_client_id: x\noauth2_tenant: contoso.com\n", "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token",
-          DELEGATED_SCOPE, PUBLIC_SERVERS },
+        { "oauth2_client_id: x\noauth2_tenant: contoso.com\n",
+          "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token", DELEGATED_SCOPE, PUBLIC_SERVERS },
         { "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\noauth2_tenant: contoso.com\n",
           "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token", "https://outlook.office365.com/.default",
           PUBLIC_SERVERS },
         { "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\noauth2_tenant: t\noauth2_cloud: usgov\n",
-          "https://login.microsoftonline.us/t/oauth2/v2.0/token", "https://outlook.office365.us/.default", "*.office365.us" },
-        { "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\noauth2_tenant: t\noauth2_cloud: usgov_dod\n",
+          "https://login.microsoftonline.us/t/oauth2/v2.0/token", "https://outlook.office365.us/.default",
+          "*.office365.us" },
+        { "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\noauth2_tenant: t\noauth2_cloud: "
+          "usgov_dod\n",
           "https://login.microsoftonline.us/t/oauth2/v2.0/token", "https://outlook.office365.us/.default",
           "*.office365.us webmail.apps.mil" },
         { "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\noauth2_tenant: t\noauth2_cloud: china\n",
@@ -331,10 +339,11 @@ static void a_persons_token_is_filed_under_the_name_an_applications_under_the_se
 
     (void)state;
     assert_string_equal(account->key, "bob@people.example");
-    assert_text(account->binding,
-                "provider delegated\nendpoint https://login.microsoftonline.com/organizations/oauth2/v2.0/token\nclient_id x\n"
-                "scope %s\nidentity bob@people.example",
-                DELEGATED_SCOPE);
+    assert_text(
+        account->binding,
+        "provider delegated\nendpoint https://login.microsoftonline.com/organizations/oauth2/v2.0/token\nclient_id x\n"
+        "scope %s\nidentity bob@people.example",
+        DELEGATED_SCOPE);
     bearer_account_free(&account);
     account = find(config, "bob@app.example", NULL);
     assert_string_equal(account->key, "*@app.example");
@@ -344,11 +353,12 @@ static void a_persons_token_is_filed_under_the_name_an_applications_under_the_se
 
 static void a_person_acts_by_name_an_application_by_id(void **state)
 {
-    struct bearer_config *config = load(NULL, "[p]\noauth2_client_id: x\n"
-                                              "[a]\noauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\n"
-                                              "oauth2_tenant: t\n"
-                                              "[m]\noauth2_provider: module:acme\n"
-                                              "[i]\noauth2_identity: p\n");
+    struct bearer_config *config =
+        load(NULL, "[p]\noauth2_client_id: x\n"
+                   "[a]\noauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\n"
+                   "oauth2_tenant: t\n"
+                   "[m]\noauth2_provider: module:acme\n"
+                   "[i]\noauth2_identity: p\n");
     static const char *const table[][2] = { { "p", "p" }, { "a", "x" }, { "m", "m" }, { "i", "p" } };
 
     (void)state;
@@ -414,7 +424,8 @@ static void an_identity_is_looked_up_in_the_mailboxes_place(void **state)
 
 static void an_identity_at_the_top_signs_in_for_all_that_have_no_section(void **state)
 {
-    struct bearer_config *config = load(NULL, "oauth2_identity: bob@contoso.com\noauth2_client_id: x\n[eve]\noauth2_timeout: 5\n");
+    struct bearer_config *config =
+        load(NULL, "oauth2_identity: bob@contoso.com\noauth2_client_id: x\n[eve]\noauth2_timeout: 5\n");
     struct bearer_account *account = find(config, "info@contoso.com", NULL);
 
     (void)state;
@@ -497,7 +508,8 @@ static void what_an_account_lacks_reads_as_the_table_says(void **state)
           " lacks oauth2_servers, which provider delegated needs" },
         { "oauth2_service: custom\noauth2_provider: password_field\n",
           " lacks oauth2_servers, which provider password_field needs" },
-        { "oauth2_service: custom\noauth2_provider: module:acme\n", " lacks oauth2_servers, which provider module:acme needs" },
+        { "oauth2_service: custom\noauth2_provider: module:acme\n",
+          " lacks oauth2_servers, which provider module:acme needs" },
     };
 
     (void)state;
@@ -516,8 +528,8 @@ static void what_is_enough_for_an_account_is_enough(void **state)
         "oauth2_client_id: x\noauth2_tenant: common\n",
         "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\noauth2_tenant: contoso.com\n",
         "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret_file: /f\noauth2_tenant: contoso.com\n",
-        "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\noauth2_service: custom\n"
-        "oauth2_token_endpoint: https://e/\noauth2_scope: s\noauth2_servers: h\n",
+        ("oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\noauth2_service: custom\n"
+         "oauth2_token_endpoint: https://e/\noauth2_scope: s\noauth2_servers: h\n"),
         "oauth2_provider: password_field\n",
         "oauth2_provider: module:acme\n",
         "oauth2_provider: password_field\noauth2_service: custom\noauth2_servers: h\n",
@@ -661,9 +673,10 @@ static void what_completes_an_account_is_checked_too(void **state)
     refused(config, "a", bad, BEARER_CONFIG,
             "the program's SASL options: oauth2_timeout is 'soon'; it must be a number of seconds from 1 to 600");
     setenv("AZURE_TENANT_ID", "../evil", 1);
-    refused(config, "a", NULL, BEARER_CONFIG,
-            "the program's SASL options or the environment variable AZURE_TENANT_ID: oauth2_tenant is '../evil'; it must be one "
-            "word without blanks or any of / ? # & = \"");
+    refused(
+        config, "a", NULL, BEARER_CONFIG,
+        "the program's SASL options or the environment variable AZURE_TENANT_ID: oauth2_tenant is '../evil'; it must be one "
+        "word without blanks or any of / ? # & = \"");
     bearer_config_free(&config);
 }
 
@@ -690,8 +703,9 @@ static void a_program_that_names_an_identity_with_an_identity_is_refused(void **
 
     (void)state;
     refused(config, "info", says, BEARER_CONFIG,
-            scratch_text("%s:1: somebody else signs in for 'bob', who was to sign in for others: name that one in oauth2_identity",
-                         system_file()));
+            scratch_text(
+                "%s:1: somebody else signs in for 'bob', who was to sign in for others: name that one in oauth2_identity",
+                system_file()));
     bearer_config_free(&config);
 }
 
@@ -702,9 +716,10 @@ static void an_identity_from_a_program_is_checked_too(void **state)
     struct bearer_config *config = load(NULL, "oauth2_client_id: x\n");
 
     (void)state;
-    refused(config, "info", bad, BEARER_CONFIG,
-            "the program's SASL options: oauth2_identity is 'bob smith'; it must be one word without blanks or any of / ? # & = "
-            "\"");
+    refused(
+        config, "info", bad, BEARER_CONFIG,
+        "the program's SASL options: oauth2_identity is 'bob smith'; it must be one word without blanks or any of / ? # & = "
+        "\"");
     refused(config, "info", worse, BEARER_USAGE, NULL);
     bearer_config_free(&config);
 }
@@ -728,8 +743,7 @@ static void a_mistake_in_a_section_is_the_answer_to_its_names_only(void **state)
 static void a_broken_file_is_the_answer_to_all_its_names_and_to_unknown_ones(void **state)
 {
     static const char *const texts[] = {
-        "[a]\noauth2_client_id: x\nmumble\n",
-        "\n\nmumble\n[a]\noauth2_client_id: x\n",
+        "[a]\noauth2_client_id: x\nmumble\n", "\n\nmumble\n[a]\noauth2_client_id: x\n",
         "\n\noauth2_tenent: x\n[a]\noauth2_client_id: x\n", /* the top is everybody's */
     };
 
@@ -818,9 +832,9 @@ static void the_top_has_an_account_of_its_own_where_one_token_serves_all(void **
     struct bearer_account *account, *all;
 
     (void)state;
-    assert_int_equal(bearer_account_of_section(config, &config->levels[BEARER_LEVEL_SYSTEM].top, program_option, NULL, &account,
-                                               NULL),
-                     BEARER_OK);
+    assert_int_equal(
+        bearer_account_of_section(config, &config->levels[BEARER_LEVEL_SYSTEM].top, program_option, NULL, &account, NULL),
+        BEARER_OK);
     all = find(config, "anyone", NULL);
     assert_true(account->is_top && !all->is_top);
     assert_string_equal(account->section, "*");
@@ -828,9 +842,9 @@ static void the_top_has_an_account_of_its_own_where_one_token_serves_all(void **
     assert_string_not_equal(account->key, all->key); /* [*] is another section than the top */
     bearer_account_free(&all);
     bearer_account_free(&account);
-    assert_int_equal(bearer_account_of_section(config, &config->levels[BEARER_LEVEL_USER].top, program_option, NULL, &account,
-                                               NULL),
-                     BEARER_NO_ACCOUNT);
+    assert_int_equal(
+        bearer_account_of_section(config, &config->levels[BEARER_LEVEL_USER].top, program_option, NULL, &account, NULL),
+        BEARER_NO_ACCOUNT);
     bearer_config_free(&config);
 }
 
@@ -849,7 +863,8 @@ static void a_server_outside_the_list_is_refused_with_the_line_to_add(void **sta
     assert_int_equal(bearer_account_may_go_to(account, "mail.example.com", &err), BEARER_NO_ACCOUNT);
     assert_text(err.text,
                 "server 'mail.example.com' is not among those that may be sent this token (%s); if it should be, add "
-                "'oauth2_servers: mail.example.com' in %s:2", PUBLIC_SERVERS, system_file());
+                "'oauth2_servers: mail.example.com' in %s:2",
+                PUBLIC_SERVERS, system_file());
     bearer_error_clear(&err);
     assert_int_equal(bearer_account_may_go_to(account, "evil\nhost\xff", &err), BEARER_NO_ACCOUNT);
     assert_non_null(strstr(err.text, "server 'evil?host?' is not among"));
@@ -858,7 +873,8 @@ static void a_server_outside_the_list_is_refused_with_the_line_to_add(void **sta
         assert_int_equal(bearer_account_may_go_to(account, empty ? "" : NULL, &err), BEARER_NO_ACCOUNT);
         assert_text(err.text,
                     "the program does not say which server it talks to, so the token stays here; if that is meant, set "
-                    "'oauth2_servers: *' in %s:2", system_file());
+                    "'oauth2_servers: *' in %s:2",
+                    system_file());
     }
     assert_int_equal(bearer_account_may_go_to(account, "localhost", NULL), BEARER_NO_ACCOUNT);
     bearer_account_free(&account);

@@ -33,8 +33,13 @@ static void an_unknown_number_has_no_row(void **state)
 
 static void advice_names_only_options_that_exist(void **state)
 {
-    static const char *const known[] = { "oauth2_client_secret_file", "oauth2_client_secret", "oauth2_client_id",
-                                         "oauth2_tenant", "oauth2_cloud", "oauth2_scope", "oauth2_token_endpoint",
+    static const char *const known[] = { "oauth2_client_secret_file",
+                                         "oauth2_client_secret",
+                                         "oauth2_client_id",
+                                         "oauth2_tenant",
+                                         "oauth2_cloud",
+                                         "oauth2_scope",
+                                         "oauth2_token_endpoint",
                                          "oauth2_identity" };
     const struct catalogue_row *row;
 

@@ -130,7 +130,8 @@ static void anything_at_all_is_not_empty(void **state)
 
 static void mistakes_read_as_the_table_says(void **state)
 {
-    /* Where section is NULL the mistake concerns the file, else that section alone.  Each text goes on where the path ends. */
+    /* Where section is NULL the mistake concerns the file, else that section alone.  Each text goes on where the path ends.
+     */
     static const struct {
         const char *text, *section, *error;
     } table[] = {
@@ -155,8 +156,7 @@ static void mistakes_read_as_the_table_says(void **state)
         { "[a]\noauth2_tenant: 'contoso.com'\n", "a",
           ":2: the value of oauth2_tenant begins with a quote, which would become part of it: take it out" },
         { "oauth2_timeout: soon\n", NULL, ":1: oauth2_timeout is 'soon'; it must be a number of seconds from 1 to 600" },
-        { "[a]\noauth2_cloud: germany\n", "a",
-          ":2: oauth2_cloud is 'germany'; it can be: public usgov usgov_dod china" },
+        { "[a]\noauth2_cloud: germany\n", "a", ":2: oauth2_cloud is 'germany'; it can be: public usgov usgov_dod china" },
         { "[a]\noauth2_token_endpoint: http://x.example/\n", "a",
           ":2: oauth2_token_endpoint: 'http://x.example/' would send secrets in the clear; use https://" },
         { "[a]\noauth2_client_secret_file: relay.secret\n", "a",
@@ -174,7 +174,9 @@ static void mistakes_read_as_the_table_says(void **state)
         { "[ ]\n", NULL, ":1: a section reads [user@domain] or [*@domain]" },
         { "[a] b\n", NULL, ":1: a section reads [user@domain] or [*@domain]" },
         { "[a]]\n", NULL, ":1: a section reads [user@domain] or [*@domain]" },
-        { "oauth2_scope: a\x01" "b\n", NULL, ":1: a control character stands in this line" },
+        { "oauth2_scope: a\x01"
+          "b\n",
+          NULL, ":1: a control character stands in this line" },
         { "[a\x7f]\n", NULL, ":1: a control character stands in this line" },
         { "oauth2_scope: a\rb\n", NULL, ":1: a control character stands in this line" },
         /* the first mistake is told */
@@ -192,8 +194,8 @@ static void mistakes_read_as_the_table_says(void **state)
         if (name != NULL)
             expected = scratch_text("%.*s%s%s", (int)(name - expected), expected, path, name + 2);
         expected = scratch_text("%s%s", path, expected);
-        found = table[i].section == NULL ? file_error(config)
-                                         : section_of(config, BEARER_LEVEL_SYSTEM, table[i].section)->error;
+        found =
+            table[i].section == NULL ? file_error(config) : section_of(config, BEARER_LEVEL_SYSTEM, table[i].section)->error;
         if (found == NULL || strcmp(found, expected) != 0)
             fail_msg("%s\ngives  %s\nnot    %s", table[i].text, found != NULL ? found : "no mistake", expected);
         if (table[i].section != NULL)
@@ -427,8 +429,10 @@ static void the_users_file_is_a_level_of_its_own_without_drop_ins(void **state)
 static void a_named_file_is_read_alone_and_must_exist(void **state)
 {
     const char *path = scratch_write("other.conf", 0600, "oauth2_timeout: 9\n");
-    struct bearer_config_places places = { .system_path = scratch_directory(), .user_directory = scratch_directory(),
-                                           .file = path, .file_level = BEARER_LEVEL_USER };
+    struct bearer_config_places places = { .system_path = scratch_directory(),
+                                           .user_directory = scratch_directory(),
+                                           .file = path,
+                                           .file_level = BEARER_LEVEL_USER };
     struct bearer_config *config;
 
     (void)state;
@@ -486,7 +490,8 @@ static void a_file_of_somebody_else_is_refused(void **state)
     if (geteuid() != 0 || chown(path, 12345, (gid_t)-1) != 0)
         skip();
     config = load(scratch_directory(), NULL);
-    assert_text(file_error(config), "'%s' belongs to user id 12345, not to root or to whom it serves: run chown on it", path);
+    assert_text(file_error(config), "'%s' belongs to user id 12345, not to root or to whom it serves: run chown on it",
+                path);
     assert_null(top(config, BEARER_LEVEL_SYSTEM, OPT_TIMEOUT));
     bearer_config_free(&config);
 }

@@ -65,7 +65,7 @@ static void a_status_out_of_range_is_a_bug(void **state)
     (void)state;
     assert_ptr_equal(bearer_status_row(BEARER_STATUS_COUNT), bearer_status_row(BEARER_BUG));
     assert_ptr_equal(bearer_status_row((enum bearer_status)1000), bearer_status_row(BEARER_BUG));
-    assert_ptr_equal(bearer_status_row((enum bearer_status)-1), bearer_status_row(BEARER_BUG));
+    assert_ptr_equal(bearer_status_row((enum bearer_status) - 1), bearer_status_row(BEARER_BUG));
 }
 
 static void the_first_text_wins(void **state)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define THREADS 8
-#define ROUNDS 2000
+#define ROUNDS  2000
 
 /* What threads work on.  The counter is plain on purpose: only the guard keeps it right. */
 struct work {

@@ -5,7 +5,7 @@
 #include <sasl/saslutil.h>
 #include <string.h>
 
-#define A "\001"
+#define A            "\001"
 #define SAMPLE_TOKEN "EwBAAl3BAAUFFpUAo7J3Ve0bjLBWZWCclRC3EoAA"
 
 /* What comes of one message; NULL = it is refused with that text. */
@@ -21,39 +21,69 @@ static const struct message_case cases[] = {
     { "Microsoft's documented sample",
       { "test@contoso.onmicrosoft.com", NULL, NULL, SAMPLE_TOKEN },
       "user=test@contoso.onmicrosoft.com" A "auth=Bearer " SAMPLE_TOKEN A A,
-      "n,a=test@contoso.onmicrosoft.com," A "auth=Bearer " SAMPLE_TOKEN A A, NULL },
+      "n,a=test@contoso.onmicrosoft.com," A "auth=Bearer " SAMPLE_TOKEN A A,
+      NULL },
     { "RFC 7628 section 4.1: host and port go into OAUTHBEARER only",
       { "user@example.com", "server.example.com", "143", "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" },
       "user=user@example.com" A "auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" A A,
       "n,a=user@example.com," A "host=server.example.com" A "port=143" A
-      "auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" A A, NULL },
+      "auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" A A,
+      NULL },
     { "a host without a port",
-      { "u@x", "h", NULL, "t" }, "user=u@x" A "auth=Bearer t" A A, "n,a=u@x," A "host=h" A "auth=Bearer t" A A, NULL },
+      { "u@x", "h", NULL, "t" },
+      "user=u@x" A "auth=Bearer t" A A,
+      "n,a=u@x," A "host=h" A "auth=Bearer t" A A,
+      NULL },
     { "a port without a host",
-      { "u@x", NULL, "587", "t" }, "user=u@x" A "auth=Bearer t" A A, "n,a=u@x," A "port=587" A "auth=Bearer t" A A, NULL },
+      { "u@x", NULL, "587", "t" },
+      "user=u@x" A "auth=Bearer t" A A,
+      "n,a=u@x," A "port=587" A "auth=Bearer t" A A,
+      NULL },
     { "an empty host and port are as none",
-      { "u@x", "", "", "t" }, "user=u@x" A "auth=Bearer t" A A, "n,a=u@x," A "auth=Bearer t" A A, NULL },
+      { "u@x", "", "", "t" },
+      "user=u@x" A "auth=Bearer t" A A,
+      "n,a=u@x," A "auth=Bearer t" A A,
+      NULL },
     { "a comma and an equals sign are escaped in the GS2 header only (RFC 5801 section 4)",
-      { "a,b=c@x", NULL, NULL, "t=" }, "user=a,b=c@x" A "auth=Bearer t=" A A,
-      "n,a=a=2Cb=3Dc@x," A "auth=Bearer t=" A A, NULL },
+      { "a,b=c@x", NULL, NULL, "t=" },
+      "user=a,b=c@x" A "auth=Bearer t=" A A,
+      "n,a=a=2Cb=3Dc@x," A "auth=Bearer t=" A A,
+      NULL },
     { "what looks escaped already is escaped again",
-      { "=2C,=3D", NULL, NULL, "t" }, "user==2C,=3D" A "auth=Bearer t" A A,
-      "n,a==3D2C=2C=3D3D," A "auth=Bearer t" A A, NULL },
+      { "=2C,=3D", NULL, NULL, "t" },
+      "user==2C,=3D" A "auth=Bearer t" A A,
+      "n,a==3D2C=2C=3D3D," A "auth=Bearer t" A A,
+      NULL },
     { "the name goes as typed: case, blanks, UTF-8",
-      { "J\xc3\xb6rg Test@X", NULL, NULL, "t" }, "user=J\xc3\xb6rg Test@X" A "auth=Bearer t" A A,
-      "n,a=J\xc3\xb6rg Test@X," A "auth=Bearer t" A A, NULL },
+      { "J\xc3\xb6rg Test@X", NULL, NULL, "t" },
+      "user=J\xc3\xb6rg Test@X" A "auth=Bearer t" A A,
+      "n,a=J\xc3\xb6rg Test@X," A "auth=Bearer t" A A,
+      NULL },
     { "no mailbox", { NULL, NULL, NULL, "t" }, NULL, NULL, "there is no user name" },
     { "an empty mailbox", { "", NULL, NULL, "t" }, NULL, NULL, "there is no user name" },
     { "no token", { "u@x", NULL, NULL, NULL }, NULL, NULL, "there is no access token" },
     { "an empty token", { "u@x", NULL, NULL, "" }, NULL, NULL, "there is no access token" },
-    { "a mailbox that would add a field", { "u@x" A "auth=Bearer stolen", NULL, NULL, "t" }, NULL, NULL,
+    { "a mailbox that would add a field",
+      { "u@x" A "auth=Bearer stolen", NULL, NULL, "t" },
+      NULL,
+      NULL,
       "the user name holds control characters" },
-    { "a mailbox with a line end", { "u@x\r\nA1 LOGOUT", NULL, NULL, "t" }, NULL, NULL,
+    { "a mailbox with a line end",
+      { "u@x\r\nA1 LOGOUT", NULL, NULL, "t" },
+      NULL,
+      NULL,
       "the user name holds control characters" },
     { "a mailbox with DEL", { "u@x\x7f", NULL, NULL, "t" }, NULL, NULL, "the user name holds control characters" },
-    { "a host that would add a field", { "u@x", "h" A "auth=", NULL, "t" }, NULL, NULL,
+    { "a host that would add a field",
+      { "u@x", "h" A "auth=", NULL, "t" },
+      NULL,
+      NULL,
       "the server name holds control characters" },
-    { "a port that would add a field", { "u@x", "h", "1" A, "t" }, NULL, NULL, "the server's port holds control characters" },
+    { "a port that would add a field",
+      { "u@x", "h", "1" A, "t" },
+      NULL,
+      NULL,
+      "the server's port holds control characters" },
     { "a token with a line end", { "u@x", NULL, NULL, "t\n" }, NULL, NULL, "the access token holds control characters" },
 };
 
@@ -85,7 +115,8 @@ static void every_message_reads_as_the_table_says(void **state)
     const struct message_case *c;
 
     (void)state;
-    for_each_row(c, cases) {
+    for_each_row(c, cases)
+    {
         check_case(c, "XOAUTH2", bearer_message_xoauth2, c->xoauth2);
         check_case(c, "OAUTHBEARER", bearer_message_oauthbearer, c->oauthbearer);
     }
@@ -146,7 +177,8 @@ static void the_longest_token_fits(void **state)
 
 static void a_message_replaces_the_one_before(void **state)
 {
-    const struct bearer_message longer = { "long@example.com", NULL, NULL, "long-token" }, shorter = { "u", NULL, NULL, "t" };
+    const struct bearer_message longer = { "long@example.com", NULL, NULL, "long-token" },
+                                shorter = { "u", NULL, NULL, "t" };
     struct bearer_secret out = BEARER_SECRET_INIT;
 
     (void)state;

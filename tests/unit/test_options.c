@@ -1,4 +1,5 @@
-/* test_options.c - each row is well-formed; each option takes what is good, in the file too, and refuses the rest by name. */
+/* test_options.c - each row is well-formed; each option takes what is good, in the file too, and refuses the rest by name.
+ */
 #include "credential/config.h"
 #include "credential/options.h"
 #include "credential/text.h"
@@ -29,9 +30,10 @@ static const struct samples word_samples = {
 };
 
 static const struct samples url_samples = {
-    { "https://login.example.com/token", "https://login.example.com:8443/a/b?c=d", "https://192.0.2.1/", "https://[2001:db8::1]/",
-      "https://[2001:db8::1]:8443/", "https://x", "http://localhost/token", "http://LOCALHOST:8080/", "http://127.0.0.1:8080/",
-      "http://[::1]:8080/token", "http://[::1]", "https://example.com/@path" },
+    { "https://login.example.com/token", "https://login.example.com:8443/a/b?c=d", "https://192.0.2.1/",
+      "https://[2001:db8::1]/", "https://[2001:db8::1]:8443/", "https://x", "http://localhost/token",
+      "http://LOCALHOST:8080/", "http://127.0.0.1:8080/", "http://[::1]:8080/token", "http://[::1]",
+      "https://example.com/@path" },
     { { "login.example.com", ": 'login.example.com' is not a URL that begins with https://" },
       { "ftp://example.com/", ": 'ftp://example.com/' is not a URL that begins with https://" },
       { "file:///etc/passwd", ": 'file:///etc/passwd' is not a URL that begins with https://" },
@@ -47,8 +49,10 @@ static const struct samples url_samples = {
 static const struct samples secure_url_samples = {
     { "https://login.example.com/token" },
     { { "http://login.example.com/", ": 'http://login.example.com/' would send secrets in the clear; use https://" },
-      { "http://localhost.evil.example/", ": 'http://localhost.evil.example/' would send secrets in the clear; use https://" },
-      { "http://127.0.0.1.evil.example/", ": 'http://127.0.0.1.evil.example/' would send secrets in the clear; use https://" },
+      { "http://localhost.evil.example/",
+        ": 'http://localhost.evil.example/' would send secrets in the clear; use https://" },
+      { "http://127.0.0.1.evil.example/",
+        ": 'http://127.0.0.1.evil.example/' would send secrets in the clear; use https://" },
       { "http://127.0.0.2/", ": 'http://127.0.0.2/' would send secrets in the clear; use https://" },
       { "http://[::1]evil.example/", ": 'http://[::1]evil.example/' would send secrets in the clear; use https://" },
       { "http://[::1", ": 'http://[::1' would send secrets in the clear; use https://" } }
@@ -72,16 +76,16 @@ static const struct samples path_samples = {
 
 static const struct samples text_samples = { { "anything at all", "x", "a#b", "a 'quoted' word" }, { { NULL, NULL } } };
 
-static const struct samples store_samples = {
-    { "/var/lib/tokens", "none" },
-    { { "tokens", " is 'tokens'; it must be an absolute path or none" },
-      { "None", " is 'None'; it must be an absolute path or none" } }
-};
+static const struct samples store_samples = { { "/var/lib/tokens", "none" },
+                                              { { "tokens", " is 'tokens'; it must be an absolute path or none" },
+                                                { "None", " is 'None'; it must be an absolute path or none" } } };
 
-static const struct samples provider_samples = {
-    { "module:acme", "module:acme-2" },
-    { { "module:", NULL }, { "module:../evil", NULL }, { "module:/evil", NULL }, { "module:a b", NULL }, { "Delegated", NULL } }
-};
+static const struct samples provider_samples = { { "module:acme", "module:acme-2" },
+                                                 { { "module:", NULL },
+                                                   { "module:../evil", NULL },
+                                                   { "module:/evil", NULL },
+                                                   { "module:a b", NULL },
+                                                   { "Delegated", NULL } } };
 
 typedef void visit_function(enum bearer_option_id id, const char *value, const char *complaint);
 
@@ -112,15 +116,25 @@ static void visit_choices(enum bearer_option_id id, visit_function *good, visit_
 static void visit_seconds(enum bearer_option_id id, visit_function *good, visit_function *bad)
 {
     const struct bearer_option_row *row = bearer_option_row(id);
-    const char *const beside[] = { scratch_text("%lld", (long long)row->minimum - 1), scratch_text("%lld", (long long)row->maximum + 1),
-                                   "-5", "+5", "5s", "5 ", " 5", "0x5", "1e2", "five", "99999999999999999999999" };
+    const char *const beside[] = { scratch_text("%lld", (long long)row->minimum - 1),
+                                   scratch_text("%lld", (long long)row->maximum + 1),
+                                   "-5",
+                                   "+5",
+                                   "5s",
+                                   "5 ",
+                                   " 5",
+                                   "0x5",
+                                   "1e2",
+                                   "five",
+                                   "99999999999999999999999" };
 
     good(id, scratch_text("%lld", (long long)row->minimum), NULL);
     good(id, scratch_text("%lld", (long long)row->maximum), NULL);
     good(id, scratch_text("%lld", (long long)(row->minimum + row->maximum) / 2), NULL);
     for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++)
-        bad(id, beside[i], scratch_text("%s is '%s'; it must be a number of seconds from %lld to %lld", row->name, beside[i],
-                                        (long long)row->minimum, (long long)row->maximum));
+        bad(id, beside[i],
+            scratch_text("%s is '%s'; it must be a number of seconds from %lld to %lld", row->name, beside[i],
+                         (long long)row->minimum, (long long)row->maximum));
 }
 
 /* Shows every sample value of every option. */

@@ -1,9 +1,10 @@
-/* test_plugin.c - the mechanisms as programs meet them: through libsasl2 itself.  Tokens come from a store filled beforehand, so
- * no provider is needed. */
+/* test_plugin.c - the mechanisms as programs meet them: through libsasl2 itself.  Tokens come from a store filled
+ * beforehand, so no provider is needed. */
 #include "credential/account.h"
 #include "credential/clock.h"
 #include "credential/places.h"
 #include "credential/store.h"
+#include "plugin/prompts.h"
 #include "tests/unit/scratch.h"
 
 #include <sasl/sasl.h>
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SERVER "outlook.office365.com"
+#define SERVER     "outlook.office365.com"
 #define LINES_KEPT 64
 
 sasl_client_plug_init_t sasl_client_plug_init;
@@ -296,16 +297,24 @@ static const unsigned long nothing_required[] = { SASL_CB_LIST_END };
 
 /* Flags as in libsasl2's own plugins. */
 static sasl_client_plug_t others[] = {
-    { .mech_name = "PLAIN", .security_flags = SASL_SEC_NOANONYMOUS | SASL_SEC_PASS_CREDENTIALS,
-      .features = SASL_FEAT_WANT_CLIENT_FIRST | SASL_FEAT_ALLOWS_PROXY, .required_prompts = nothing_required,
-      .mech_new = other_new, .mech_step = other_step },
-    { .mech_name = "LOGIN", .security_flags = SASL_SEC_NOANONYMOUS | SASL_SEC_PASS_CREDENTIALS,
-      .features = SASL_FEAT_SERVER_FIRST, .required_prompts = nothing_required, .mech_new = other_new,
+    { .mech_name = "PLAIN",
+      .security_flags = SASL_SEC_NOANONYMOUS | SASL_SEC_PASS_CREDENTIALS,
+      .features = SASL_FEAT_WANT_CLIENT_FIRST | SASL_FEAT_ALLOWS_PROXY,
+      .required_prompts = nothing_required,
+      .mech_new = other_new,
+      .mech_step = other_step },
+    { .mech_name = "LOGIN",
+      .security_flags = SASL_SEC_NOANONYMOUS | SASL_SEC_PASS_CREDENTIALS,
+      .features = SASL_FEAT_SERVER_FIRST,
+      .required_prompts = nothing_required,
+      .mech_new = other_new,
       .mech_step = other_step },
     { .mech_name = "SCRAM-SHA-256",
       .security_flags = SASL_SEC_NOPLAINTEXT | SASL_SEC_NOACTIVE | SASL_SEC_NOANONYMOUS | SASL_SEC_MUTUAL_AUTH,
-      .features = SASL_FEAT_ALLOWS_PROXY | SASL_FEAT_CHANNEL_BINDING, .required_prompts = nothing_required,
-      .mech_new = other_new, .mech_step = other_step },
+      .features = SASL_FEAT_ALLOWS_PROXY | SASL_FEAT_CHANNEL_BINDING,
+      .required_prompts = nothing_required,
+      .mech_new = other_new,
+      .mech_step = other_step },
 };
 
 static int others_init(const sasl_utils_t *utils, int max_version, int *version, sasl_client_plug_t **list, int *count)
@@ -583,6 +592,29 @@ static void the_password_is_the_token_to_its_last_byte_and_no_further(void **sta
     }
 }
 
+static int answers_only(sasl_conn_t *connection, unsigned long id, sasl_callback_ft *function, void **context)
+{
+    (void)connection;
+    *context = NULL;
+    *function = id == SASL_CB_PASS ? CALLBACK(get_password) : CALLBACK(get_name);
+    return SASL_OK;
+}
+
+static void a_password_ends_where_its_length_says(void **state)
+{
+    const sasl_utils_t utils = { .getcallback = answers_only };
+    struct bearer_answer asked[] = { { .id = SASL_CB_AUTHNAME, .prompt = "name" },
+                                     { .id = SASL_CB_PASS, .prompt = "word" } };
+
+    (void)state;
+    program.password = "the-token";
+    assert_int_equal(bearer_ask(&utils, NULL, asked, 2), SASL_OK);
+    assert_string_equal(bearer_secret_reveal(&asked[0].value), "bob@contoso.com");
+    assert_string_equal(bearer_secret_reveal(&asked[1].value), "the-token");
+    bearer_answers_clear(asked, 2);
+    assert_string_equal(bearer_secret_reveal(&asked[1].value), "");
+}
+
 /* ------------------------------------------------------------------ the second step */
 
 static void seeded_start(const char *mechanism, int64_t age)
@@ -598,8 +630,8 @@ static void any_end_is_a_good_end_and_answered_in_each_mechanisms_way(void **sta
         const char *in;
         unsigned length;
     } table[] = {
-        { NULL, 0 },                       /* mbsync after OK */
-        { "", 0 },                         /* an empty challenge */
+        { NULL, 0 },                        /* mbsync after OK */
+        { "", 0 },                          /* an empty challenge */
         { "A001 OK AUTHENTICATE\r\n", 22 }, /* bytes left in mutt's buffer */
         { "\0\0\0\0", 4 },
         { "   ", 3 },
@@ -639,10 +671,11 @@ static void an_error_challenge_is_answered_and_told(void **state)
         assert_int_equal(length, bearer);
         if (bearer)
             assert_int_equal(out[0], 1);
-        assert_text(told(SASL_LOG_ERR),
-                    "the mail server refuses mailbox 'bob@contoso.com' to bob@contoso.com, whose token is kept: check who may "
-                    "open it (%s) account=bob@contoso.com provider=delegated cause=mailbox_refused",
-                    challenge);
+        assert_text(
+            told(SASL_LOG_ERR),
+            "the mail server refuses mailbox 'bob@contoso.com' to bob@contoso.com, whose token is kept: check who may "
+            "open it (%s) account=bob@contoso.com provider=delegated cause=mailbox_refused",
+            challenge);
     }
     program.mailbox = "Info@contoso.com";
     {
@@ -716,9 +749,9 @@ static void whoever_it_is_about_a_line_names_the_account_in_the_same_way(void **
             }
             line = told(SASL_LOG_ERR);
             assert_non_null(line);
-            assert_non_null(strstr(line, scratch_text(" account=%s provider=delegated cause=%s",
-                                                      i == 0 ? "J??rg@contoso.com" : longest,
-                                                      stored ? "mailbox_refused" : "sign_in")));
+            assert_non_null(
+                strstr(line, scratch_text(" account=%s provider=delegated cause=%s", i == 0 ? "J??rg@contoso.com" : longest,
+                                          stored ? "mailbox_refused" : "sign_in")));
         }
 }
 
@@ -740,7 +773,8 @@ static void a_token_that_is_refused_after_a_minute_is_dropped_once(void **state)
         struct bearer_store *store;
         const struct bearer_token *token;
 
-        assert_int_equal(bearer_store_open(scratch_path("store/delegated-bob@contoso.com.token"), 0, &store, NULL), BEARER_OK);
+        assert_int_equal(bearer_store_open(scratch_path("store/delegated-bob@contoso.com.token"), 0, &store, NULL),
+                         BEARER_OK);
         assert_int_equal(bearer_store_read(store, &token, NULL), BEARER_OK);
         assert_int_equal(token->access_token.length, 0);
         assert_string_equal(bearer_secret_reveal(&token->refresh_token), "refresh"); /* never lost */
@@ -788,12 +822,15 @@ static void failures_end_in_the_code_and_the_words_of_the_table(void **state)
           "no section of sasl.conf covers 'eve@fabrikam.com': add one for it, or for its domain account=eve@fabrikam.com "
           "provider=none cause=no_account" },
         { "bob\r\nx@contoso.com", SASL_BADPARAM,
-          "the user name is longer than 320 bytes or holds control characters account=bob??x@contoso.com provider=none cause=usage" },
-        { "bob\x01" "auth=Bearer x@contoso.com", SASL_BADPARAM,
-          "the user name is longer than 320 bytes or holds control characters account=bob?auth=Bearer x@contoso.com provider=none "
+          "the user name is longer than 320 bytes or holds control characters account=bob??x@contoso.com provider=none "
           "cause=usage" },
-        { "", SASL_BADPARAM,
-          "the program did not say which user to log in as account= provider=none cause=usage" },
+        { "bob\x01"
+          "auth=Bearer x@contoso.com",
+          SASL_BADPARAM,
+          "the user name is longer than 320 bytes or holds control characters account=bob?auth=Bearer x@contoso.com "
+          "provider=none "
+          "cause=usage" },
+        { "", SASL_BADPARAM, "the program did not say which user to log in as account= provider=none cause=usage" },
     };
 
     (void)state;
@@ -825,10 +862,12 @@ static void a_server_that_is_not_allowed_gets_nothing(void **state)
         assert_null(s.out);
         assert_int_equal(s.length, 0);
         line = told(SASL_LOG_ERR);
-        assert_non_null(strstr(line, scratch_text("server '%s' is not among those that may be sent this token", servers[i])));
-        assert_non_null(strstr(line, scratch_text("add 'oauth2_servers: %s' in %s:1 account=bob@contoso.com provider=delegated "
-                                                  "cause=no_account",
-                                                  servers[i], scratch_path("conf/sasl.conf"))));
+        assert_non_null(
+            strstr(line, scratch_text("server '%s' is not among those that may be sent this token", servers[i])));
+        assert_non_null(
+            strstr(line, scratch_text("add 'oauth2_servers: %s' in %s:1 account=bob@contoso.com provider=delegated "
+                                      "cause=no_account",
+                                      servers[i], scratch_path("conf/sasl.conf"))));
     }
 }
 
@@ -856,7 +895,8 @@ static void a_mailbox_with_control_characters_is_refused(void **state)
     (void)state;
     seed(usual(), "bob@contoso.com", "t", 0);
     begin(usual());
-    program.mailbox = "info\x01" "auth=Bearer stolen";
+    program.mailbox = "info\x01"
+                      "auth=Bearer stolen";
     s = start("XOAUTH2");
     assert_int_equal(s.result, SASL_BADPARAM);
     assert_null(s.out);
@@ -1036,6 +1076,7 @@ int main(void)
         plugin_test(the_password_is_asked_for_only_where_it_is_the_token),
         plugin_test(a_password_that_cannot_be_asked_for_is_told_of),
         plugin_test(the_password_is_the_token_to_its_last_byte_and_no_further),
+        plugin_test(a_password_ends_where_its_length_says),
         plugin_test(any_end_is_a_good_end_and_answered_in_each_mechanisms_way),
         plugin_test(an_error_challenge_is_answered_and_told),
         plugin_test(an_error_challenge_is_known_by_its_first_byte_that_is_not_blank),

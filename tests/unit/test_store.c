@@ -18,17 +18,17 @@
 #include <unistd.h>
 
 /* The header as store.h describes it. */
-#define HEADER_SIZE 48
-#define MAGIC_AT 0
+#define HEADER_SIZE   48
+#define MAGIC_AT      0
 #define BYTE_ORDER_AT 8
-#define FORMAT_AT 12
-#define FLAGS_AT 14
-#define FILE_ID_AT 16
-#define SEQUENCE_AT 24
-#define LENGTH_AT 32
-#define CRC_AT 36
+#define FORMAT_AT     12
+#define FLAGS_AT      14
+#define FILE_ID_AT    16
+#define SEQUENCE_AT   24
+#define LENGTH_AT     32
+#define CRC_AT        36
 
-/* ------------------------------------------------------------------ an fsync that fails when told to, a clock that jumps */
+/* ------------------------------------------------------------------ what the system does when told to */
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
@@ -56,6 +56,23 @@ int64_t __wrap_bearer_monotonic(void)
     return __real_bearer_monotonic() + jumped;
 }
 
+ssize_t __real_pread(int fd, void *bytes, size_t length, off_t offset);
+ssize_t __wrap_pread(int fd, void *bytes, size_t length, off_t offset);
+
+static void (*before_each_read)(unsigned read); /* counts from 1; not called for its own reads */
+static unsigned reads;
+
+ssize_t __wrap_pread(int fd, void *bytes, size_t length, off_t offset)
+{
+    void (*hook)(unsigned read) = before_each_read;
+
+    before_each_read = NULL;
+    if (hook != NULL)
+        hook(++reads);
+    before_each_read = hook;
+    return __real_pread(fd, bytes, length, offset);
+}
+
 /* Long enough for a store to look at everything again. */
 static void time_passes(void)
 {
@@ -70,6 +87,8 @@ static int store_begin(void **state)
 
     fsyncs_that_fail = 0;
     jumped = 0;
+    before_each_read = NULL;
+    reads = 0;
     return result != 0 ? result : mkdir(scratch_path("store"), 0700);
 }
 
@@ -593,10 +612,11 @@ static void a_slot_of_another_version_or_machine_is_neither_read_nor_overwritten
             store = open_store(0);
             assert_int_equal(bearer_store_read(store, &token, &err), BEARER_LOCAL);
             assert_null(token);
-            assert_text(err.text,
-                        "token file '%s' was written by another version of sasl-bearer or on another kind of machine: move it "
-                        "away and sign in again",
-                        token_path());
+            assert_text(
+                err.text,
+                "token file '%s' was written by another version of sasl-bearer or on another kind of machine: move it "
+                "away and sign in again",
+                token_path());
             assert_true(bearer_store_lock(store));
             assert_int_equal(write_text(store, "mine", &stored, NULL), BEARER_LOCAL);
             assert_false(stored);
@@ -1376,8 +1396,58 @@ static void reading_needs_no_lock(void **state)
     bearer_store_free(&store);
 }
 
+static struct bearer_store *meanwhile; /* somebody else's */
+
+/* Writes between a reader's look at a header and at the record behind it, and so overwrites both slots under its hands. */
+static void write_in_between(unsigned read)
+{
+    if (read == 2 || read == 4)
+        put(meanwhile, scratch_text("written before read %u", read));
+}
+
+static void a_reader_that_both_slots_change_under_sees_one_of_the_states(void **state)
+{
+    struct bearer_store *reader;
+
+    (void)state;
+    meanwhile = open_store(BEARER_STORE_CREATE);
+    put(meanwhile, "one");
+    put(meanwhile, "two");
+    reader = open_store(0);
+    before_each_read = write_in_between;
+    assert_string_not_equal(get(reader), "");
+    before_each_read = NULL;
+    assert_string_equal(get(reader), "written before read 4");
+    bearer_store_free(&reader);
+    bearer_store_free(&meanwhile);
+}
+
+static void a_write_that_was_seen_half_done_is_seen_whole_at_once(void **state)
+{
+    struct image before = two_slots(), after, half;
+    struct bearer_store *store = open_store(0);
+
+    (void)state;
+    put(store, "third");
+    after = image_of(token_path());
+    bearer_store_free(&store);
+    half = (struct image){ malloc(before.length), before.length };
+    assert_non_null(half.bytes);
+    memcpy(half.bytes, before.bytes, before.length);
+    memcpy(slot_of(&half, 0), slot_of(&after, 0), HEADER_SIZE); /* the header is there, the record is not */
+    put_image(&half);
+    store = open_store(0);
+    assert_string_equal(get(store), "newest");
+    put_image(&after);
+    assert_string_equal(get(store), "third");
+    bearer_store_free(&store);
+    free(half.bytes);
+    free(after.bytes);
+    free(before.bytes);
+}
+
 #define WRITERS 4
-#define ROUNDS 25
+#define ROUNDS  25
 
 /* Counts up under the lock, ROUNDS times. */
 static int count_up(struct bearer_store *shared)
@@ -1497,11 +1567,27 @@ static void every_byte_of_a_key_comes_back(void **state)
 
 static void what_is_no_token_files_name_is_not_taken_for_one(void **state)
 {
-    static const char *const names[] = { "", ".", "..", ".token", "-", "-.token", "delegated", "delegated.token",
-                                         "delegated-.token", "delegated-bob", "delegated-bob.token~", "delegated-bob.tok",
-                                         "delegated-bob%.token", "delegated-bob%4.token", "delegated-bob%zz.token",
-                                         "delegated-bob%4z.token", "delegated-%+f.token", "delegated-% f.token",
-                                         "delegated-%00.token", "delegated-bob%00x.token", "README" };
+    static const char *const names[] = { "",
+                                         ".",
+                                         "..",
+                                         ".token",
+                                         "-",
+                                         "-.token",
+                                         "delegated",
+                                         "delegated.token",
+                                         "delegated-.token",
+                                         "delegated-bob",
+                                         "delegated-bob.token~",
+                                         "delegated-bob.tok",
+                                         "delegated-bob%.token",
+                                         "delegated-bob%4.token",
+                                         "delegated-bob%zz.token",
+                                         "delegated-bob%4z.token",
+                                         "delegated-%+f.token",
+                                         "delegated-% f.token",
+                                         "delegated-%00.token",
+                                         "delegated-bob%00x.token",
+                                         "README" };
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -1604,6 +1690,8 @@ int main(void)
         store_test(a_lock_that_the_host_undid_and_another_took_protects_nothing),
         store_test(a_file_replaced_while_it_is_locked_stays_the_one_that_is_locked),
         store_test(reading_needs_no_lock),
+        store_test(a_reader_that_both_slots_change_under_sees_one_of_the_states),
+        store_test(a_write_that_was_seen_half_done_is_seen_whole_at_once),
         store_test(processes_that_take_turns_lose_no_write),
         cmocka_unit_test(keys_are_encoded_as_the_table_says),
         cmocka_unit_test(every_byte_of_a_key_comes_back),

@@ -180,9 +180,14 @@ static void distances_are_the_fewest_edits(void **state)
         const char *a, *b;
         size_t distance;
     } table[] = {
-        { "", "", 0 },          { "a", "", 1 },          { "", "abc", 3 },
-        { "abc", "abc", 0 },    { "abc", "abd", 1 },     { "kitten", "sitting", 3 },
-        { "flaw", "lawn", 2 },  { "oauth2_tenent", "oauth2_tenant", 1 },
+        { "", "", 0 },
+        { "a", "", 1 },
+        { "", "abc", 3 },
+        { "abc", "abc", 0 },
+        { "abc", "abd", 1 },
+        { "kitten", "sitting", 3 },
+        { "flaw", "lawn", 2 },
+        { "oauth2_tenent", "oauth2_tenant", 1 },
         { "oauth2_clientid", "oauth2_client_id", 1 },
     };
 
@@ -209,7 +214,9 @@ static void words_over_63_bytes_are_farther_than_any_others(void **state)
 
 static void what_is_not_printable_ascii_is_logged_as_a_question_mark(void **state)
 {
-    static const char text[] = "a\0b\x01" "c\x7f" "d\xc3\xa4\r\n~ ";
+    static const char text[] = "a\0b\x01"
+                               "c\x7f"
+                               "d\xc3\xa4\r\n~ ";
     char out[32];
 
     (void)state;

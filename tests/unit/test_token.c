@@ -60,10 +60,11 @@ static void assert_same(const struct bearer_token *a, const struct bearer_token 
 
 static bool is_empty(const struct bearer_token *token)
 {
-    return token->access_token.length == 0 && token->refresh_token.length == 0 && token->issued == 0 && token->expires == 0 &&
-           token->refresh_after == 0 && token->signed_in == 0 && token->dropped == 0 && token->failed == 0 &&
-           token->retry_at == 0 && token->failures == 0 && token->mark == 0 && token->failure == BEARER_OK &&
-           token->cause[0] == '\0' && token->text[0] == '\0' && token->user == NULL && token->binding == NULL;
+    return token->access_token.length == 0 && token->refresh_token.length == 0 && token->issued == 0 &&
+           token->expires == 0 && token->refresh_after == 0 && token->signed_in == 0 && token->dropped == 0 &&
+           token->failed == 0 && token->retry_at == 0 && token->failures == 0 && token->mark == 0 &&
+           token->failure == BEARER_OK && token->cause[0] == '\0' && token->text[0] == '\0' && token->user == NULL &&
+           token->binding == NULL;
 }
 
 static void encode(const struct bearer_token *token, struct bearer_secret *record)
