@@ -65,11 +65,11 @@ struct bearer_store {
     struct bearer_token token;
 };
 
-/* Both slots as they are in the file. */
+/* The file as it is. */
 struct view {
     struct slot_header headers[2];
-    struct bearer_secret records[2];
-    int best; /* the valid slot with the higher sequence, or -1 */
+    int best;                    /* the valid slot with the higher sequence, or -1 */
+    struct bearer_secret record; /* of that one */
 };
 
 /* ------------------------------------------------------------------ bytes */
@@ -162,8 +162,8 @@ enum slot_state {
     SLOT_UNREADABLE,
 };
 
-/* Reads a whole slot and believes it only if its checksum is right. */
-static enum slot_state read_slot(int fd, int slot, struct slot_header *header, struct bearer_secret *record)
+/* Reads a slot's header.  SLOT_VALID: a record should stand behind it. */
+static enum slot_state read_head(int fd, int slot, struct slot_header *header)
 {
     ssize_t n = read_at(fd, header, sizeof *header, slot_offset(slot));
 
@@ -173,8 +173,14 @@ static enum slot_state read_slot(int fd, int slot, struct slot_header *header, s
         return SLOT_INVALID;
     if (header->byte_order != BYTE_ORDER_MARK || header->format != FORMAT)
         return SLOT_FOREIGN;
-    if (!header_plausible(header))
-        return SLOT_INVALID;
+    return header_plausible(header) ? SLOT_VALID : SLOT_INVALID;
+}
+
+/* Reads the record behind a header and believes both only if the checksum is right. */
+static enum slot_state read_record(int fd, int slot, const struct slot_header *header, struct bearer_secret *record)
+{
+    ssize_t n;
+
     if (bearer_secret_reserve(record, header->length, NULL) != BEARER_OK ||
         (n = read_at(fd, record->bytes, header->length, slot_offset(slot) + (off_t)sizeof *header)) < 0)
         return SLOT_UNREADABLE;
@@ -183,27 +189,43 @@ static enum slot_state read_slot(int fd, int slot, struct slot_header *header, s
 
 static void view_clear(struct view *view)
 {
-    for (int slot = 0; slot < 2; slot++)
-        bearer_secret_clear(&view->records[slot]);
+    bearer_secret_clear(&view->record);
 }
 
-/* Reads both slots.  BEARER_LOCAL: what is there cannot be told, so nothing may be concluded or overwritten. */
+static enum bearer_status cannot_tell(const char *path, enum slot_state state, struct bearer_error *err)
+{
+    if (state == SLOT_FOREIGN)
+        return bearer_fail(err, BEARER_LOCAL,
+                           "token file '%s' was written by another version of sasl-bearer or on another kind of machine: move it "
+                           "away and sign in again",
+                           path);
+    return bearer_fail(err, BEARER_LOCAL, "cannot read token file '%s': %m", path);
+}
+
+/* Looks at both slots, the one with the higher sequence first; the other counts only if that one is torn.
+ * BEARER_LOCAL: what is there cannot be told, so nothing may be concluded or overwritten. */
 static enum bearer_status view_read(const char *path, int fd, struct view *view, struct bearer_error *err)
 {
+    enum slot_state states[2];
+    int first;
+
     *view = (struct view){ .best = -1 };
     for (int slot = 0; slot < 2; slot++) {
-        enum slot_state state = read_slot(fd, slot, &view->headers[slot], &view->records[slot]);
+        states[slot] = read_head(fd, slot, &view->headers[slot]);
+        if (states[slot] == SLOT_FOREIGN || states[slot] == SLOT_UNREADABLE)
+            return cannot_tell(path, states[slot], err);
+    }
+    first = states[0] != SLOT_VALID || (states[1] == SLOT_VALID && view->headers[1].sequence > view->headers[0].sequence);
+    for (int i = 0; i < 2 && view->best < 0; i++) {
+        int slot = i == 0 ? first : !first;
+        enum slot_state state = states[slot] == SLOT_VALID ? read_record(fd, slot, &view->headers[slot], &view->record)
+                                                           : SLOT_INVALID;
 
-        if (state == SLOT_UNREADABLE || state == SLOT_FOREIGN) {
+        if (state == SLOT_UNREADABLE) {
             view_clear(view);
-            return bearer_fail(err, BEARER_LOCAL,
-                               state == SLOT_FOREIGN ? "token file '%s' was written by another version of sasl-bearer or on "
-                                                       "another kind of machine: move it away and sign in again"
-                                                     : "cannot read token file '%s': %m",
-                               path);
+            return cannot_tell(path, state, err);
         }
-        if (state == SLOT_VALID &&
-            (view->best < 0 || view->headers[slot].sequence > view->headers[view->best].sequence))
+        if (state == SLOT_VALID)
             view->best = slot;
     }
     return BEARER_OK;
@@ -248,9 +270,7 @@ static enum bearer_status reload(struct bearer_store *store, struct bearer_error
         return st;
     forget(store);
     if (view.best >= 0) {
-        const struct bearer_secret *record = &view.records[view.best];
-
-        st = bearer_token_decode(record->bytes, record->length, &store->token, err);
+        st = bearer_token_decode(view.record.bytes, view.record.length, &store->token, err);
         if (st == BEARER_OK) {
             store->current = view.headers[view.best];
             store->slot = view.best;

@@ -1,0 +1,335 @@
+#!/bin/sh
+# check-docs.sh - do the manuals say what the sources do, and nothing else?
+#
+# Options with values, defaults and bounds, providers, services, commands with their options, states and formats, provider.h:
+# each is taken from the sources and from the manual pages, and the two are compared both ways.  Then: the example of
+# sasl-bearer-provider(7) compiles, links in Markdown lead somewhere, options and commands named anywhere exist, lines are
+# not too long, manual pages are free of mandoc's warnings.
+#
+# The pages' conventions stand at their beginning.  Runs from the tree; top_srcdir from the environment or from $0.
+set -u
+LC_ALL=C
+export LC_ALL
+
+top_srcdir=${top_srcdir:-$(cd "${0%/*}/.." && pwd)}
+cd "$top_srcdir" || exit 99
+T=$(mktemp -d) || exit 99
+trap 'rm -rf "$T"' EXIT
+trap 'exit 1' HUP INT TERM
+
+WIDTH=120
+failed=0
+checked=0
+
+complain() {
+    echo "$*"
+    failed=$((failed + 1))
+}
+
+# compare WHAT SOURCE PAGE: two files of lines, as sets.  Empty is wrong: then a convention has changed.
+compare() {
+    checked=$((checked + 1))
+    grep . "$T/$2" | sort -u >"$T/a"
+    grep . "$T/$3" | sort -u >"$T/b"
+    [ -s "$T/a" ] || complain "$1: nothing found in the sources; has their form changed?"
+    [ -s "$T/b" ] || complain "$1: nothing found in the manual; has its form changed?"
+    comm -23 "$T/a" "$T/b" | sed "s|^|    only in the sources: |" >"$T/difference"
+    comm -13 "$T/a" "$T/b" | sed "s|^|    only in the manual:  |" >>"$T/difference"
+    if [ -s "$T/difference" ]; then
+        complain "$1: manual and sources differ"
+        cat "$T/difference"
+    fi
+}
+
+# page_section FILE NAME: the lines of a manual page's section.
+page_section() {
+    awk -v name="$2" '/^\.Sh /{ on = substr($0, 5) == name; next } on' "$1"
+}
+
+# c_strings: the first string of each row of a C table on standard input.
+first_strings() {
+    sed -n 's/^ *{ *"\([^"]*\)".*/\1/p'
+}
+
+CONF=doc/sasl.conf.5
+TOOL=doc/sasl-bearer.1
+PROVIDER=doc/sasl-bearer-provider.7
+
+# ---- options: "NAME values|default|bounds|environment"
+
+# A row is [OPT_X] = { "name", TYPE, GROUP, FLAGS, fallback, choices, minimum, maximum, environment, "summary" },
+awk '
+/^static const struct bearer_option_row rows/ { on = 1; next }
+on && /^};/ { exit }
+on { table = table " " $0 }
+END {
+    while (match(table, /\[OPT_[A-Z0-9_]*\] *= *\{/)) {
+        table = substr(table, RSTART + RLENGTH)
+        n = 0
+        delete field
+        for (;;) {
+            sub(/^[ ,]+/, "", table)
+            if (substr(table, 1, 1) == "}")
+                break
+            if (match(table, /^"[^"]*"/))
+                field[++n] = substr(table, 2, RLENGTH - 2)
+            else if (match(table, /^[^,}]+/)) {
+                field[++n] = substr(table, 1, RLENGTH)
+                sub(/ +$/, "", field[n])
+                if (field[n] == "NULL")
+                    field[n] = ""
+            } else
+                exit 1
+            table = substr(table, RLENGTH + 1)
+        }
+        if (n != 10)
+            exit 1
+        bounds = field[2] == "OPT_TYPE_SECONDS" ? field[7] "-" field[8] : ""
+        printf "%s values=%s default=%s bounds=%s environment=%s\n", field[1], field[6], field[5], bounds, field[9]
+        print field[1], (field[3] == "OPT_GROUP_SERVICE" ? "service" : field[3] == "OPT_GROUP_CREDENTIAL" ? "credential" : "") \
+            >(out ".groups")
+        if (field[4] ~ /OPT_COMPLETES/)
+            print field[1] >(out ".completes")
+    }
+}' out="$T/options" credential/options.c >"$T/options.source" || complain "credential/options.c: a row has another form"
+
+rows=$(grep -c . <"$T/options.source")
+names=$(sed -n '/^enum bearer_option_id/,/}/p' credential/options.h | grep -c '^ *OPT_[A-Z0-9_]*,')
+[ "$rows" -eq "$names" ] || complain "credential/options.h has $names options, $rows rows were found in options.c"
+
+# An item is ".It Ic NAME : Cm a | b" or ".It Ic NAME : Ar x", then "Default:" with .Cm VALUE below it or prose behind it,
+# "from N to M" and ".Ev VARIABLE".
+page_section "$CONF" OPTIONS | awk '
+function put() {
+    if (name != "")
+        printf "%s values=%s default=%s bounds=%s environment=%s\n", name, values, fallback, bounds, environment
+    if (name != "" && !told)
+        printf "%s has no line that begins with Default:\n", name >"/dev/stderr"
+}
+/^\.It Ic oauth2_/ {
+    put()
+    name = $3
+    values = fallback = bounds = environment = ""
+    told = 0
+    if ($5 == "Cm") {
+        for (i = 6; i <= NF; i++)
+            if ($i != "|")
+                values = values (values == "" ? "" : " ") $i
+        sub(/module:NAME/, "module:", values)
+    }
+    next
+}
+/^\.(Ss|El)/ { put(); name = "" }
+/^Default:/ {
+    told = 1
+    if ($0 == "Default:" && (getline) > 0 && $1 == ".Cm") {
+        sub(/^\.Cm /, "")
+        sub(/ *[.,;]$/, "")
+        fallback = $0
+    }
+}
+match($0, /from [0-9]+ to [0-9]+/) {
+    split(substr($0, RSTART, RLENGTH), word, " ")
+    bounds = word[2] "-" word[4]
+}
+/^\.Ev AZURE_/ { environment = $2 }
+END { put() }' >"$T/options.page" 2>"$T/options.error"
+while read -r line; do complain "$CONF: $line"; done <"$T/options.error"
+# The directories are prose: a default that is none of these words.
+compare "options of sasl.conf(5)" options.source options.page
+
+page_section "$CONF" DESCRIPTION | awk '
+/^\.Ss/ { on = /Which value/ }
+on && /^\.It (service|credential)$/ { group = $2; next }
+on && /^\.El/ { group = "" }
+on && group != "" && /^\.Ic/ { for (i = 2; i <= NF; i++) if ($i ~ /^oauth2_/) { sub(/,$/, "", $i); print $i, group } }
+' >"$T/groups.page"
+grep ' [a-z]' "$T/options.groups" >"$T/groups.source"
+compare "groups of options in sasl.conf(5)" groups.source groups.page
+
+sed -n '/^\.\\" completes/,/^\.\\" end/s/^\.Ic //p' "$CONF" | tr -d ',.' | tr ' ' '\n' | grep oauth2_ >"$T/completes.page"
+compare "options a program may give, in sasl.conf(5)" options.completes completes.page
+
+# ---- providers and services
+
+sed -n '/^static const struct bearer_provider_row rows/,/^};/p' credential/providers.c | sed 's/{ MODULE_PREFIX/{ "module:NAME"/' |
+    first_strings >"$T/providers.source"
+page_section "$CONF" PROVIDERS | sed -n 's/^\.It Cm //p' >"$T/providers.page"
+compare "providers in sasl.conf(5)" providers.source providers.page
+sed -n 's/^oauth2_provider values=\([^=]*\) default=.*/\1/p' "$T/options.source" | tr ' ' '\n' | sed 's/^module:$/module:NAME/' \
+    >"$T/providers.choices"
+compare "providers.c and the choices of oauth2_provider" providers.source providers.choices
+
+# A row is { "service", "cloud", "authority", "resource", SCOPES, "resource", "servers" }; all these words stand in its item.
+scopes=$(sed -n 's/^#define MICROSOFT365_SCOPES "\(.*\)"$/\1/p' credential/service.c)
+sed -n '/^static const struct bearer_service services/,/^};/p' credential/service.c | tr '\n' ' ' | sed 's/},/},\
+/g' | sed -n 's/.*{ *"microsoft365", *"\([^"]*\)", *"\([^"]*\)", *"\([^"]*\)", *MICROSOFT365_SCOPES, *"\([^"]*\)", *"\([^"]*\)".*/\1 \2 \3 \4 \5/p' |
+    while read -r cloud words; do
+        for word in $words; do echo "$cloud $word"; done
+    done >"$T/services.source"
+page_section "$CONF" SERVICES | awk '
+/^\.It Cm/ { cloud = $3; next }
+cloud != "" {
+    if (/As before/) {  # what the item before says, but for the servers
+        n = split(said[last], before, " ")
+        for (i = 1; i <= n; i++) if (before[i] !~ /^\*/) print cloud, before[i]
+    }
+    for (i = 1; i <= NF; i++) {
+        word = $i
+        sub(/[.,;]$/, "", word)
+        if (word ~ /^(\*\.|https:)/ || word ~ /^[a-z0-9.]+\.[a-z]+$/) {
+            print cloud, word
+            said[cloud] = said[cloud] " " word
+            last_said = cloud
+        }
+    }
+    last = last_said
+}' >"$T/services.page"
+compare "clouds, hosts and resources in sasl.conf(5)" services.source services.page
+page_section "$CONF" SERVICES | tr '\n' ' ' | grep -q -F "$scopes" || complain "$CONF: the scopes are not '$scopes'"
+checked=$((checked + 1))
+
+# ---- commands
+
+for file in tool/*.c; do
+    sed -n '/^const struct command command_/,/^};/p' "$file"
+done >"$T/commands.c"
+sed -n 's/^ *\.name = "\([^"]*\)".*/\1/p' "$T/commands.c" >"$T/commands.source"
+sed -n '/^static const struct command \*const commands/,/};/p' tool/main.c | grep -o 'command_[a-z]*' |
+    sed 's/command_//' >"$T/commands.main"
+page_section "$TOOL" COMMANDS | sed -n 's/^\.It Ic \([a-z]*\).*/\1/p' >"$T/commands.page"
+compare "commands in sasl-bearer(1)" commands.source commands.page
+compare "commands in tool/main.c" commands.source commands.main
+page_section "$TOOL" SYNOPSIS | sed -n 's/^\.Cm \([a-z]*\)$/\1/p' >"$T/commands.synopsis"
+compare "commands in the synopsis of sasl-bearer(1)" commands.source commands.synopsis
+
+# "device ARG_DEVICE", from rows { "device", no_argument, NULL, ARG_DEVICE }
+sed -n 's/^ *{ "\([a-z-]*\)", *[a-z_]*_argument, NULL, \([A-Z_]*\) },/\1 \2/p' tool/main.c >"$T/arguments"
+grep ' OPTION_' "$T/arguments" | sed 's/ .*//' >"$T/general.source"
+page_section "$TOOL" OPTIONS | sed -n 's/^\.It Fl -\([a-z-]*\).*/\1/p' >"$T/general.page"
+compare "options with every command in sasl-bearer(1)" general.source general.page
+
+# "login device", from .accepts; and what --help tells
+awk 'NR == FNR { long[$2] = $1; next }
+/\.name = / { split($0, part, "\""); name = part[2] }
+/\.accepts = / { while (match($0, /ARG_[A-Z_]+/)) { print name, long[substr($0, RSTART, RLENGTH)]; $0 = substr($0, RSTART + RLENGTH) } }
+' "$T/arguments" "$T/commands.c" >"$T/accepts.source"
+page_section "$TOOL" COMMANDS | awk '/^\.It Ic/ { name = $3 } /^\.It Fl -/ { print name, substr($3, 2) }' >"$T/accepts.page"
+compare "options of commands in sasl-bearer(1)" accepts.source accepts.page
+awk '/\.name = / { split($0, part, "\""); name = part[2] }
+match($0, /"  --[a-z-]+/) { print name, substr($0, RSTART + 5, RLENGTH - 5) }' "$T/commands.c" >"$T/accepts.help"
+compare "options of commands in --help" accepts.source accepts.help
+page_section "$TOOL" SYNOPSIS | awk '/^\.Cm/ { name = $2 }
+{ while (match($0, /(^| )-[a-z][a-z-]*/)) { print name, substr($0, RSTART + 2 - ($0 ~ /^-/), RLENGTH - 2 + ($0 ~ /^-/)); $0 = substr($0, RSTART + RLENGTH) } }' \
+    >"$T/accepts.synopsis"
+compare "options of commands in the synopsis of sasl-bearer(1)" accepts.source accepts.synopsis
+
+sed -n 's/^static const struct standing [A-Z_]* = { "\([a-z_]*\)".*/\1/p' tool/status.c >"$T/states.source"
+page_section "$TOOL" STATES | sed -n 's/^\.It Cm //p' >"$T/states.page"
+compare "states in sasl-bearer(1)" states.source states.page
+
+sed -n '/^} formats\[\]/,/^};/p' tool/token.c | first_strings >"$T/formats.source"
+page_section "$TOOL" COMMANDS | sed -n 's/^\.It Cm //p' >"$T/formats.page"
+compare "formats in sasl-bearer(1)" formats.source formats.page
+
+# Environment: what either layer looks at.
+grep -ho 'secure_getenv("[A-Z_]*")\|xdg("[A-Z_]*")' credential/*.c tool/*.c | sed 's/.*"\(.*\)".*/\1/' | grep -v '^HOME$' >"$T/environment.source"
+sed -n 's/.* environment=\(.\)/\1/p' "$T/options.source" >>"$T/environment.source"
+page_section "$TOOL" ENVIRONMENT | sed -n 's/^\.It Ev //p' | tr -d , | tr ' ' '\n' >"$T/environment.page"
+compare "environment in sasl-bearer(1)" environment.source environment.page
+
+# Exit statuses that come of a status of ours.
+sed -n '/status_rows\[/,/^};/p' credential/error.c | grep -o 'EX_[A-Z]*' | sort -u |
+    sed 's/EX_OK/0/; s/EX_USAGE/64/; s/EX_SOFTWARE/70/; s/EX_TEMPFAIL/75/; s/EX_NOPERM/77/; s/EX_CONFIG/78/' >"$T/exit.source"
+page_section "$TOOL" "EXIT STATUS" | sed -n 's/^\.It //p' >"$T/exit.page"
+compare "exit statuses in sasl-bearer(1)" exit.source exit.page
+
+# ---- provider.h: every member and constant has its place, and no other is named
+
+tr '\n' ' ' <credential/provider.h | sed 's|/\*[^*]*\*\([^/*][^*]*\*\)*/| |g' | tr -s ' ' >"$T/header"
+grep -o 'BEARER_[A-Z_]*' "$T/header" | grep -v -x -e BEARER_PROVIDER_H -e BEARER_STATUS_COUNT >"$T/constants.source"
+grep -o 'BEARER_[A-Z_]*' "$PROVIDER" >"$T/constants.page"
+compare "constants in sasl-bearer-provider(7)" constants.source constants.page
+
+# Members of each struct: a name before ';', or (*name).
+grep -o 'struct bearer_[a-z]* {[^}]*}' "$T/header" | sed 's/^struct \(bearer_[a-z]*\) {/\1;/' |
+    awk -F';' '{ for (i = 2; i < NF; i++) {
+        member = $i
+        if (match(member, /\(\*[a-z_]+\)/)) member = substr(member, RSTART + 2, RLENGTH - 3)
+        else sub(/.*[ *]/, "", member)
+        print member
+    } }' | grep -v '^context$\|^value$' >"$T/members.source"
+sed -n 's/^\.It Va //p; s/^\.Va \([a-z_]*\).*/\1/p' "$PROVIDER" | tr -d , | tr ' ' '\n' |
+    grep -v '^bearer_provider$\|^context$' >"$T/members.page"
+compare "members of the structures in sasl-bearer-provider(7)" members.source members.page
+
+# ---- the example is a provider
+
+checked=$((checked + 1))
+mkdir "$T/include"
+ln -s "$PWD/credential" "$T/include/sasl-bearer"
+sed -n '/^\/\* example\.c/,/^\.Ed/p' "$PROVIDER" | sed '/^\.Ed/d; s/\\e/\\/g' >"$T/example.c"
+: "${CC:=cc}"
+if command -v "${CC%% *}" >/dev/null 2>&1; then
+    # shellcheck disable=SC2086 # CC may hold options
+    $CC -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -I"$T/include" -c -o "$T/example.o" "$T/example.c" ||
+        complain "$PROVIDER: the example does not compile"
+else
+    echo "skipped: the example of $PROVIDER (no C compiler)"
+fi
+
+# ---- everywhere: options, commands, links, width
+
+# The pages a user reads, wherever they stand; the tests' own are about other things.
+find . -name '*.md' -not -path './tests/*' -not -path './autom4te.cache/*' -not -path './sasl-bearer-[0-9]*' | sed 's|^\./||' |
+    sort >"$T/guides"
+for file in $(cat "$T/guides") NEWS "$CONF" "$TOOL" "$PROVIDER"; do
+    checked=$((checked + 1))
+    grep -o 'oauth2_[a-z_]*' "$file" | sort -u >"$T/named"
+    while read -r option; do
+        # a sample of a mistake is no option
+        [ "$option" = oauth2_tenent ] || grep -q "^$option " "$T/options.source" ||
+            complain "$file: there is no option $option"
+    done <"$T/named"
+    sed -n 's/.*`sasl-bearer \([a-z]*\).*/\1/p; s/^ *[#$]\{0,1\} *sasl-bearer \([a-z]*\).*/\1/p; s/^\.Ql sasl-bearer \([a-z]*\).*/\1/p' "$file" |
+        sort -u >"$T/named"
+    while read -r command; do
+        [ -z "$command" ] || grep -q "^$command$" "$T/commands.source" || complain "$file: there is no command $command"
+    done <"$T/named"
+    # characters, not bytes: UTF-8's continuation bytes do not count
+    awk -v width="$WIDTH" '{ line = $0; gsub(/[\200-\277]/, "", line) } length(line) > width { print FILENAME ":" FNR ": longer than " width }' \
+        "$file" >"$T/wide"
+    while read -r line; do complain "$line"; done <"$T/wide"
+done
+
+anchors() { # FILE: the anchors of its headings, as GitHub and others make them
+    sed -n 's/^#\{1,6\} *//p' "$1" | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9_\n-'
+}
+find . -name '*.md' -not -path './autom4te.cache/*' -not -path './sasl-bearer-[0-9]*' | sort >"$T/markdown"
+while read -r file; do
+    checked=$((checked + 1))
+    { grep -o '](\([^)]*\))' "$file" | sed 's/^](//; s/)$//'; sed -n 's/^\[[^]]*\]: *//p' "$file"; } | grep -v '^[a-z]*:' >"$T/links"
+    while read -r link; do
+        target=${link%%#*}
+        [ -n "$target" ] && target=${file%/*}/$target || target=$file
+        if [ ! -e "$target" ]; then
+            complain "$file: the link $link leads nowhere"
+        elif [ "$link" != "${link#*#}" ] && ! anchors "$target" | grep -q -x -e "${link#*#}"; then
+            complain "$file: the link $link leads to no heading"
+        fi
+    done <"$T/links"
+done <"$T/markdown"
+
+# ---- the manual pages as such
+
+if command -v mandoc >/dev/null 2>&1; then
+    for page in "$CONF" "$TOOL" "$PROVIDER"; do
+        checked=$((checked + 1))
+        mandoc -Tlint -W warning "$page" >"$T/lint" 2>&1 || complain "$page: $(cat "$T/lint")"
+    done
+else
+    echo "skipped: the form of the manual pages (no mandoc)"
+fi
+
+echo "$checked checks, $failed complaints"
+[ "$failed" -eq 0 ]
