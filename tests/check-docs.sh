@@ -1,10 +1,10 @@
 #!/bin/sh
 # check-docs.sh - do the manuals say what the sources do, and nothing else?
 #
-# Options with values, defaults and bounds, providers, services, commands with their options, states and formats, provider.h:
-# each is taken from the sources and from the manual pages, and the two are compared both ways.  Then: the example of
-# sasl-bearer-provider(7) compiles, links in Markdown lead somewhere, options and commands named anywhere exist, lines are
-# not too long, manual pages are free of mandoc's warnings.
+# Options with values, defaults and bounds, providers, services, commands with their options, states and formats, the
+# members of provider.h: each is taken from the sources and from the manual pages, and the two are compared both ways.
+# Then: the example of sasl-bearer-provider(7) compiles, links in Markdown lead somewhere, options and commands named
+# anywhere exist, lines are not too long, manual pages are free of mandoc's warnings.
 #
 # The pages' conventions stand at their beginning.  Runs from the tree; top_srcdir from the environment or from $0.
 set -u
@@ -33,11 +33,10 @@ compare() {
     grep . "$T/$3" | sort -u >"$T/b"
     [ -s "$T/a" ] || complain "$1: nothing found in the sources; has their form changed?"
     [ -s "$T/b" ] || complain "$1: nothing found in the manual; has its form changed?"
-    comm -23 "$T/a" "$T/b" | sed "s|^|    only in the sources: |" >"$T/difference"
-    comm -13 "$T/a" "$T/b" | sed "s|^|    only in the manual:  |" >>"$T/difference"
-    if [ -s "$T/difference" ]; then
+    if ! cmp -s "$T/a" "$T/b"; then
         complain "$1: manual and sources differ"
-        cat "$T/difference"
+        comm -23 "$T/a" "$T/b" | sed "s|^|    only in the sources: |"
+        comm -13 "$T/a" "$T/b" | sed "s|^|    only in the manual:  |"
     fi
 }
 
@@ -46,7 +45,7 @@ page_section() {
     awk -v name="$2" '/^\.Sh /{ on = substr($0, 5) == name; next } on' "$1"
 }
 
-# c_strings: the first string of each row of a C table on standard input.
+# first_strings: the first string of each row of a C table on standard input.
 first_strings() {
     sed -n 's/^ *{ *"\([^"]*\)".*/\1/p'
 }
@@ -86,8 +85,10 @@ END {
             exit 1
         bounds = field[2] == "OPT_TYPE_SECONDS" ? field[7] "-" field[8] : ""
         printf "%s values=%s default=%s bounds=%s environment=%s\n", field[1], field[6], field[5], bounds, field[9]
-        print field[1], (field[3] == "OPT_GROUP_SERVICE" ? "service" : field[3] == "OPT_GROUP_CREDENTIAL" ? "credential" : "") \
-            >(out ".groups")
+        group = field[3]
+        sub(/^OPT_GROUP_/, "", group)
+        if (group != "NONE")
+            print field[1], tolower(group) >(out ".groups")
         if (field[4] ~ /OPT_COMPLETES/)
             print field[1] >(out ".completes")
     }
@@ -97,8 +98,8 @@ rows=$(grep -c . <"$T/options.source")
 names=$(sed -n '/^enum bearer_option_id/,/}/p' credential/options.h | grep -c '^ *OPT_[A-Z0-9_]*,')
 [ "$rows" -eq "$names" ] || complain "credential/options.h has $names options, $rows rows were found in options.c"
 
-# An item is ".It Ic NAME : Cm a | b" or ".It Ic NAME : Ar x", then "Default:" with .Cm VALUE below it or prose behind it,
-# "from N to M" and ".Ev VARIABLE".
+# An item is ".It Ic NAME : Cm a | b" or ".It Ic NAME : Ar x", then "Default:" with .Cm VALUE below it or prose behind
+# it, "from N to M" and ".Ev VARIABLE".
 page_section "$CONF" OPTIONS | awk '
 function put() {
     if (name != "")
@@ -142,31 +143,39 @@ page_section "$CONF" DESCRIPTION | awk '
 /^\.Ss/ { on = /Which value/ }
 on && /^\.It (service|credential)$/ { group = $2; next }
 on && /^\.El/ { group = "" }
-on && group != "" && /^\.Ic/ { for (i = 2; i <= NF; i++) if ($i ~ /^oauth2_/) { sub(/,$/, "", $i); print $i, group } }
+on && group != "" && /^\.Ic/ {
+    for (i = 2; i <= NF; i++)
+        if ($i ~ /^oauth2_/)
+            print $i, group
+}
 ' >"$T/groups.page"
-grep ' [a-z]' "$T/options.groups" >"$T/groups.source"
-compare "groups of options in sasl.conf(5)" groups.source groups.page
+compare "groups of options in sasl.conf(5)" options.groups groups.page
 
-sed -n '/^\.\\" completes/,/^\.\\" end/s/^\.Ic //p' "$CONF" | tr -d ',.' | tr ' ' '\n' | grep oauth2_ >"$T/completes.page"
+sed -n '/^\.\\" completes/,/^\.\\" end/s/^\.Ic //p' "$CONF" | tr -d ',.' | tr ' ' '\n' |
+    grep oauth2_ >"$T/completes.page"
 compare "options a program may give, in sasl.conf(5)" options.completes completes.page
 
 # ---- providers and services
 
-sed -n '/^static const struct bearer_provider_row rows/,/^};/p' credential/providers.c | sed 's/{ MODULE_PREFIX/{ "module:NAME"/' |
-    first_strings >"$T/providers.source"
+sed -n '/^static const struct bearer_provider_row rows/,/^};/p' credential/providers.c |
+    sed 's/{ MODULE_PREFIX/{ "module:NAME"/' | first_strings >"$T/providers.source"
 page_section "$CONF" PROVIDERS | sed -n 's/^\.It Cm //p' >"$T/providers.page"
 compare "providers in sasl.conf(5)" providers.source providers.page
-sed -n 's/^oauth2_provider values=\([^=]*\) default=.*/\1/p' "$T/options.source" | tr ' ' '\n' | sed 's/^module:$/module:NAME/' \
-    >"$T/providers.choices"
+sed -n 's/^oauth2_provider values=\([^=]*\) default=.*/\1/p' "$T/options.source" | tr ' ' '\n' |
+    sed 's/^module:$/module:NAME/' >"$T/providers.choices"
 compare "providers.c and the choices of oauth2_provider" providers.source providers.choices
 
-# A row is { "service", "cloud", "authority", "resource", SCOPES, "resource", "servers" }; all these words stand in its item.
+# A row is { "service", "cloud", "authority", "resource", SCOPES, "resource", "servers" }; its item has all these words.
 scopes=$(sed -n 's/^#define MICROSOFT365_SCOPES "\(.*\)"$/\1/p' credential/service.c)
-sed -n '/^static const struct bearer_service services/,/^};/p' credential/service.c | tr '\n' ' ' | sed 's/},/},\
-/g' | sed -n 's/.*{ *"microsoft365", *"\([^"]*\)", *"\([^"]*\)", *"\([^"]*\)", *MICROSOFT365_SCOPES, *"\([^"]*\)", *"\([^"]*\)".*/\1 \2 \3 \4 \5/p' |
-    while read -r cloud words; do
-        for word in $words; do echo "$cloud $word"; done
-    done >"$T/services.source"
+sed -n '/^static const struct bearer_service services/,/^};/p' credential/service.c | tr '\n' ' ' |
+    awk 'BEGIN { RS = "}" } {
+        n = split($0, part, "\"")  # strings are the even ones
+        for (i = 6; i <= n; i += 2) {
+            words = split(part[i], word, " ")
+            for (j = 1; j <= words; j++)
+                print part[4], word[j]
+        }
+    }' >"$T/services.source"
 page_section "$CONF" SERVICES | awk '
 /^\.It Cm/ { cloud = $3; next }
 cloud != "" {
@@ -212,16 +221,22 @@ compare "options with every command in sasl-bearer(1)" general.source general.pa
 # "login device", from .accepts; and what --help tells
 awk 'NR == FNR { long[$2] = $1; next }
 /\.name = / { split($0, part, "\""); name = part[2] }
-/\.accepts = / { while (match($0, /ARG_[A-Z_]+/)) { print name, long[substr($0, RSTART, RLENGTH)]; $0 = substr($0, RSTART + RLENGTH) } }
+/\.accepts = / {
+    while (match($0, /ARG_[A-Z_]+/)) {
+        print name, long[substr($0, RSTART, RLENGTH)]
+        $0 = substr($0, RSTART + RLENGTH)
+    }
+}
 ' "$T/arguments" "$T/commands.c" >"$T/accepts.source"
-page_section "$TOOL" COMMANDS | awk '/^\.It Ic/ { name = $3 } /^\.It Fl -/ { print name, substr($3, 2) }' >"$T/accepts.page"
+page_section "$TOOL" COMMANDS |
+    awk '/^\.It Ic/ { name = $3 } /^\.It Fl -/ { print name, substr($3, 2) }' >"$T/accepts.page"
 compare "options of commands in sasl-bearer(1)" accepts.source accepts.page
 awk '/\.name = / { split($0, part, "\""); name = part[2] }
 match($0, /"  --[a-z-]+/) { print name, substr($0, RSTART + 5, RLENGTH - 5) }' "$T/commands.c" >"$T/accepts.help"
 compare "options of commands in --help" accepts.source accepts.help
-page_section "$TOOL" SYNOPSIS | awk '/^\.Cm/ { name = $2 }
-{ while (match($0, /(^| )-[a-z][a-z-]*/)) { print name, substr($0, RSTART + 2 - ($0 ~ /^-/), RLENGTH - 2 + ($0 ~ /^-/)); $0 = substr($0, RSTART + RLENGTH) } }' \
-    >"$T/accepts.synopsis"
+page_section "$TOOL" SYNOPSIS |
+    awk '/^\.Cm/ { name = $2 } { for (i = 1; i <= NF; i++) if ($i ~ /^-[a-z]/) print name, substr($i, 2) }' \
+        >"$T/accepts.synopsis"
 compare "options of commands in the synopsis of sasl-bearer(1)" accepts.source accepts.synopsis
 
 sed -n 's/^static const struct standing [A-Z_]* = { "\([a-z_]*\)".*/\1/p' tool/status.c >"$T/states.source"
@@ -233,14 +248,16 @@ page_section "$TOOL" COMMANDS | sed -n 's/^\.It Cm //p' >"$T/formats.page"
 compare "formats in sasl-bearer(1)" formats.source formats.page
 
 # Environment: what either layer looks at.
-grep -ho 'secure_getenv("[A-Z_]*")\|xdg("[A-Z_]*")' credential/*.c tool/*.c | sed 's/.*"\(.*\)".*/\1/' | grep -v '^HOME$' >"$T/environment.source"
+grep -ho 'secure_getenv("[A-Z_]*")\|xdg("[A-Z_]*")' credential/*.c tool/*.c | sed 's/.*"\(.*\)".*/\1/' |
+    grep -v '^HOME$' >"$T/environment.source"
 sed -n 's/.* environment=\(.\)/\1/p' "$T/options.source" >>"$T/environment.source"
 page_section "$TOOL" ENVIRONMENT | sed -n 's/^\.It Ev //p' | tr -d , | tr ' ' '\n' >"$T/environment.page"
 compare "environment in sasl-bearer(1)" environment.source environment.page
 
 # Exit statuses that come of a status of ours.
 sed -n '/status_rows\[/,/^};/p' credential/error.c | grep -o 'EX_[A-Z]*' | sort -u |
-    sed 's/EX_OK/0/; s/EX_USAGE/64/; s/EX_SOFTWARE/70/; s/EX_TEMPFAIL/75/; s/EX_NOPERM/77/; s/EX_CONFIG/78/' >"$T/exit.source"
+    sed 's/EX_OK/0/; s/EX_USAGE/64/; s/EX_SOFTWARE/70/; s/EX_TEMPFAIL/75/; s/EX_NOPERM/77/; s/EX_CONFIG/78/' \
+        >"$T/exit.source"
 page_section "$TOOL" "EXIT STATUS" | sed -n 's/^\.It //p' >"$T/exit.page"
 compare "exit statuses in sasl-bearer(1)" exit.source exit.page
 
@@ -281,8 +298,7 @@ fi
 # ---- everywhere: options, commands, links, width
 
 # The pages a user reads, wherever they stand; the tests' own are about other things.
-find . -name '*.md' -not -path './tests/*' -not -path './autom4te.cache/*' -not -path './sasl-bearer-[0-9]*' | sed 's|^\./||' |
-    sort >"$T/guides"
+find . -name '*.md' ! -path './tests/*' ! -path '*/sasl-bearer-[0-9]*' | sed 's|^\./||' | sort >"$T/guides"
 for file in $(cat "$T/guides") NEWS "$CONF" "$TOOL" "$PROVIDER"; do
     checked=$((checked + 1))
     grep -o 'oauth2_[a-z_]*' "$file" | sort -u >"$T/named"
@@ -291,24 +307,27 @@ for file in $(cat "$T/guides") NEWS "$CONF" "$TOOL" "$PROVIDER"; do
         [ "$option" = oauth2_tenent ] || grep -q "^$option " "$T/options.source" ||
             complain "$file: there is no option $option"
     done <"$T/named"
-    sed -n 's/.*`sasl-bearer \([a-z]*\).*/\1/p; s/^ *[#$]\{0,1\} *sasl-bearer \([a-z]*\).*/\1/p; s/^\.Ql sasl-bearer \([a-z]*\).*/\1/p' "$file" |
+    sed -n -e 's/.*`sasl-bearer \([a-z]*\).*/\1/p' -e 's/^\.Ql sasl-bearer \([a-z]*\).*/\1/p' \
+        -e 's/^    [# $]*sasl-bearer \([a-z]*\).*/\1/p' -e 's/^[#$] sasl-bearer \([a-z]*\).*/\1/p' "$file" |
         sort -u >"$T/named"
     while read -r command; do
         [ -z "$command" ] || grep -q "^$command$" "$T/commands.source" || complain "$file: there is no command $command"
     done <"$T/named"
     # characters, not bytes: UTF-8's continuation bytes do not count
-    awk -v width="$WIDTH" '{ line = $0; gsub(/[\200-\277]/, "", line) } length(line) > width { print FILENAME ":" FNR ": longer than " width }' \
-        "$file" >"$T/wide"
+    awk -v width="$WIDTH" '{ line = $0; gsub(/[\200-\277]/, "", line) }
+        length(line) > width { print FILENAME ":" FNR ": longer than " width }' "$file" >"$T/wide"
     while read -r line; do complain "$line"; done <"$T/wide"
 done
 
 anchors() { # FILE: the anchors of its headings, as GitHub and others make them
     sed -n 's/^#\{1,6\} *//p' "$1" | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9_\n-'
 }
-find . -name '*.md' -not -path './autom4te.cache/*' -not -path './sasl-bearer-[0-9]*' | sort >"$T/markdown"
+find . -name '*.md' ! -path '*/sasl-bearer-[0-9]*' | sort >"$T/markdown"
 while read -r file; do
     checked=$((checked + 1))
-    { grep -o '](\([^)]*\))' "$file" | sed 's/^](//; s/)$//'; sed -n 's/^\[[^]]*\]: *//p' "$file"; } | grep -v '^[a-z]*:' >"$T/links"
+    grep -o '](\([^)]*\))' "$file" | sed 's/^](//; s/)$//' >"$T/all_links"
+    sed -n 's/^\[[^]]*\]: *//p' "$file" >>"$T/all_links"
+    grep -v '^[a-z]*:' "$T/all_links" >"$T/links"
     while read -r link; do
         target=${link%%#*}
         [ -n "$target" ] && target=${file%/*}/$target || target=$file
