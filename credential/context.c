@@ -53,6 +53,13 @@ static const char *completion(void *data, const char *name)
     return id < OPT_COUNT ? context->completions[id] : NULL;
 }
 
+static void tell_error(const struct bearer_context *context, struct bearer_error *err)
+{
+    if (err->status != BEARER_OK)
+        bearer_tell(&context->log, BEARER_LOG_ERROR, "%s", err->text);
+    bearer_error_clear(err);
+}
+
 /* ------------------------------------------------------------------ files */
 
 static struct bearer_kept_file *kept_file(struct bearer_context *context, const char *path)
@@ -64,32 +71,37 @@ static struct bearer_kept_file *kept_file(struct bearer_context *context, const 
     return file;
 }
 
-static enum bearer_status keep_file(struct bearer_context *context, const char *path, unsigned rules,
-                                    struct bearer_error *err)
+/* Opens a file and keeps it open; or remembers why it cannot be, for those who will need it. */
+static enum bearer_status open_kept(struct bearer_kept_file *file, unsigned rules, struct bearer_error *err)
 {
-    struct bearer_kept_file *file;
     enum bearer_status st;
     int fd;
 
-    if (path == NULL || kept_file(context, path) != NULL)
-        return BEARER_OK;
-    if ((st = bearer_trusted_open(path, rules, &fd, NULL, err)) != BEARER_OK)
+    if ((st = bearer_trusted_open(file->path, rules, &fd, NULL, err)) != BEARER_OK)
         return st;
+    if (!bearer_descriptor_keep(&file->descriptor, fd))
+        return bearer_fail(err, BEARER_LOCAL, "cannot keep '%s' open: %m", file->path);
+    return BEARER_OK;
+}
+
+static void keep_file(struct bearer_context *context, const char *path, unsigned rules)
+{
+    struct bearer_error err = BEARER_ERROR_INIT;
+    struct bearer_kept_file *file;
+
+    if (path == NULL || kept_file(context, path) != NULL)
+        return;
     file = calloc(1, sizeof *file);
     if (file == NULL || (file->path = strdup(path)) == NULL) {
         free(file);
-        close(fd);
-        return bearer_fail(err, BEARER_NOMEM, "out of memory");
+        return; /* whoever needs it is told that it is not open */
     }
-    if (!bearer_descriptor_keep(&file->descriptor, fd)) {
-        st = bearer_fail(err, BEARER_LOCAL, "cannot keep '%s' open: %m", path);
-        free(file->path);
-        free(file);
-        return st;
-    }
+    file->descriptor = (struct bearer_descriptor)BEARER_DESCRIPTOR_INIT;
+    if (open_kept(file, rules, &err) != BEARER_OK)
+        file->trouble = strdup(err.text);
+    tell_error(context, &err);
     file->next = context->files;
     context->files = file;
-    return BEARER_OK;
 }
 
 enum bearer_status bearer_context_read_file(struct bearer_context *context, const char *path, unsigned rules,
@@ -101,9 +113,9 @@ enum bearer_status bearer_context_read_file(struct bearer_context *context, cons
 
     if (context->sealed) {
         file = kept_file(context, path);
-        if (file == NULL)
-            return bearer_fail(err, BEARER_CONFIG,
-                               "'%s' could not be opened when this program started: mend it and reload the program", path);
+        if (file == NULL || file->trouble != NULL)
+            return bearer_fail(err, BEARER_CONFIG, "%s; that was when this program started: mend it, then reload the program",
+                               file != NULL ? file->trouble : path);
         if (!bearer_descriptor_valid(&file->descriptor, NULL))
             return bearer_fail(err, BEARER_LOCAL, "the program closed '%s', which it cannot open again: reload it", path);
         return bearer_trusted_read(file->descriptor.fd, path, maximum, content_out, err);
@@ -372,13 +384,6 @@ struct jail {
     bool full;     /* somebody had to be turned away */
 };
 
-static void tell_error(const struct bearer_context *context, struct bearer_error *err)
-{
-    if (err->status != BEARER_OK)
-        bearer_tell(&context->log, BEARER_LOG_ERROR, "%s", err->text);
-    bearer_error_clear(err);
-}
-
 /* No descriptor for this one: said once for all of them, and to whoever logs in. */
 static void turn_away(struct jail *jail, struct bearer_keeper *keeper)
 {
@@ -413,12 +418,10 @@ static void open_for_jail(void *data, struct bearer_holder *holder, const char *
     if (jail->room > 0 && holder->keeper->store != NULL)
         jail->room--;
     tell_error(context, &err);
-    (void)keep_file(context, account->values[OPT_CLIENT_SECRET_FILE], BEARER_FILE_SECRET, &err);
-    tell_error(context, &err);
+    keep_file(context, account->values[OPT_CLIENT_SECRET_FILE], BEARER_FILE_SECRET);
     ca = account->values[OPT_CA_FILE] != NULL ? account->values[OPT_CA_FILE] : bearer_system_ca_file();
     if (account->provider->service_required)
-        (void)keep_file(context, ca, BEARER_FILE_PUBLIC, &err);
-    tell_error(context, &err);
+        keep_file(context, ca, BEARER_FILE_PUBLIC);
     if (bearer_context_provider(context, account, &provider, &err) == BEARER_OK && provider->prepare != NULL)
         (void)provider->prepare();
     tell_error(context, &err);
@@ -481,6 +484,7 @@ void bearer_context_free(struct bearer_context **context)
         next = file->next;
         bearer_descriptor_close(&file->descriptor);
         free(file->path);
+        free(file->trouble);
         free(file);
     }
     for (struct bearer_loaded *loaded = (*context)->loaded, *next; loaded != NULL; loaded = next) {

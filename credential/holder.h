@@ -36,6 +36,7 @@ struct bearer_kept_file {
     struct bearer_kept_file *next;
     char *path;
     struct bearer_descriptor descriptor;
+    char *trouble; /* why it could not be opened, or NULL */
 };
 
 struct bearer_loaded {

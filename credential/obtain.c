@@ -403,6 +403,12 @@ static enum bearer_status ask(const struct job *job, struct bearer_token *state,
     return bearer_fetch(job->context, job->holder->account, &attempt, fresh, why);
 }
 
+/* Whether a failure is the identity provider's, or the network's on the way to it: the only ones to stay away after. */
+static bool is_answer(enum bearer_status st)
+{
+    return st == BEARER_LATER || st == BEARER_SIGN_IN || st == BEARER_REFUSED || st == BEARER_PEER;
+}
+
 /* Renews and records how it went.  Without the lock the record stays in this process' memory. */
 static enum bearer_status renew(const struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
 {
@@ -426,7 +432,8 @@ static enum bearer_status renew(const struct job *job, struct bearer_outcome *ou
     } else {
         take_failure(&state, &why, bearer_credential_mark(job->context, account));
     }
-    if (bearer_token_set_text(&state.binding, account->binding, &why) == BEARER_OK)
+    /* Where nobody was asked there is nothing to tell other processes, whose files and descriptors may be better. */
+    if ((st == BEARER_OK || is_answer(st)) && bearer_token_set_text(&state.binding, account->binding, &why) == BEARER_OK)
         commit(job, &state);
     if (st != BEARER_OK && err != NULL && err->status == BEARER_OK)
         *err = why;

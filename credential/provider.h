@@ -97,8 +97,8 @@ struct bearer_provider {
     const char *summary; /* half a line for people */
     unsigned flags;
 
-    /* Do now what cannot be done in a chroot jail: read files, initialise libraries.  May be NULL.  Called as often as the
-     * host program initialises libsasl2. */
+    /* Do now what cannot be done in a chroot jail: read files, initialise libraries.  May be NULL.  Called only in programs named
+     * in oauth2_jailed_programs, each time they initialise libsasl2. */
     enum bearer_status (*prepare)(void);
 
     /* Get a token.  Returns BEARER_OK after exactly one call of request->grant, or the status given to exactly one call of
