@@ -4,7 +4,6 @@
 #include "credential/clock.h"
 #include "credential/options.h"
 #include "credential/secret.h"
-#include "credential/text.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -12,19 +11,30 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #define BODY_MAX 1048576 /* bytes of an answer */
 #define RETRY_PAUSE 1000 /* ms before the one retry, if the server does not say */
+#define RETRY_AFTER_MAX 86400 /* seconds; nobody means more than that */
+#define FIRST_ROOM 4096  /* bytes of a growing text to begin with */
 #define POLL_MAX 1000    /* ms between two looks at the clock */
 #define NOT_PROXIED "localhost,127.0.0.1,::1,169.254.169.254"
+
+/* A text that grows, and may hold secrets. */
+struct growing {
+    char *bytes; /* NUL-terminated, or NULL */
+    size_t length;
+    size_t room;
+};
 
 struct transfer {
     CURL *easy;
     CURLM *multi;
     struct curl_slist *headers;
-    char *form;
-    struct http_reply *reply;
+    struct growing form;
+    struct growing body;
+    int64_t deadline; /* CLOCK_MONOTONIC ms */
     bool too_large;
     char message[CURL_ERROR_SIZE];
 };
@@ -80,23 +90,35 @@ static void shield_down(const struct shield *shield)
 
 /* ------------------------------------------------------------------ the answer */
 
-/* Appends to a growing text that may hold secrets: not by realloc, which leaves copies behind that nobody wipes. */
-static bool append(char **text, size_t *length, const char *bytes, size_t count)
+/* Appends to a growing text that may hold secrets: not by realloc, which leaves copies behind that nobody wipes.  Room doubles,
+ * for an answer may come in a million pieces. */
+static bool append(struct growing *text, const char *bytes, size_t count)
 {
-    char *grown = malloc(*length + count + 1);
+    if (text->length + count + 1 > text->room) {
+        size_t room = 2 * text->room > text->length + count + 1 ? 2 * text->room : text->length + count + FIRST_ROOM;
+        char *grown = malloc(room);
 
-    if (grown == NULL)
-        return false;
-    if (*text != NULL) {
-        memcpy(grown, *text, *length);
-        bearer_wipe(*text, *length);
-        free(*text);
+        if (grown == NULL)
+            return false;
+        if (text->bytes != NULL) {
+            memcpy(grown, text->bytes, text->length);
+            bearer_wipe(text->bytes, text->length);
+            free(text->bytes);
+        }
+        text->bytes = grown;
+        text->room = room;
     }
-    memcpy(grown + *length, bytes, count);
-    *length += count;
-    grown[*length] = '\0';
-    *text = grown;
+    memcpy(text->bytes + text->length, bytes, count);
+    text->length += count;
+    text->bytes[text->length] = '\0';
     return true;
+}
+
+static void growing_clear(struct growing *text)
+{
+    bearer_wipe(text->bytes, text->length);
+    free(text->bytes);
+    *text = (struct growing){ NULL, 0, 0 };
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *data)
@@ -104,11 +126,12 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data)
     struct transfer *t = data;
     size_t length = size * count;
 
-    if (t->reply->length + length > BODY_MAX) {
+    if (t->body.length + length > BODY_MAX) {
         t->too_large = true;
         return 0;
     }
-    return append(&t->reply->body, &t->reply->length, bytes, length) ? length : 0;
+    /* One call of libcurl hands over all that has come; the clock goes on. */
+    return bearer_monotonic() < t->deadline && append(&t->body, bytes, length) ? length : 0;
 }
 
 void http_reply_clear(struct http_reply *reply)
@@ -121,31 +144,27 @@ void http_reply_clear(struct http_reply *reply)
 /* ------------------------------------------------------------------ the request */
 
 /* Appends "name=value", the value url-encoded. */
-static bool append_field(CURL *easy, const struct http_field *field, char **form, size_t *length)
+static bool append_field(CURL *easy, const struct http_field *field, struct growing *form)
 {
     char *value = curl_easy_escape(easy, field->value, (int)strlen(field->value));
-    bool done = value != NULL && (*length == 0 || append(form, length, "&", 1)) &&
-                append(form, length, field->name, strlen(field->name)) && append(form, length, "=", 1) &&
-                append(form, length, value, strlen(value));
+    bool done = value != NULL && (form->length == 0 || append(form, "&", 1)) &&
+                append(form, field->name, strlen(field->name)) && append(form, "=", 1) &&
+                append(form, value, strlen(value));
 
     bearer_wipe_string(value);
     curl_free(value);
     return done;
 }
 
-static char *encode_form(CURL *easy, const struct http_field *fields)
+/* A list of fields; none is an empty body. */
+static bool encode_form(CURL *easy, const struct http_field *fields, struct growing *form)
 {
-    char *form = NULL;
-    size_t length = 0;
+    bool done = append(form, "", 0);
 
-    for (; fields->name != NULL; fields++) {
-        if (fields->value != NULL && !append_field(easy, fields, &form, &length)) {
-            bearer_wipe_string(form);
-            free(form);
-            return NULL;
-        }
-    }
-    return form;
+    for (; done && fields->name != NULL; fields++)
+        if (fields->value != NULL)
+            done = append_field(easy, fields, form);
+    return done;
 }
 
 static CURLcode set_trust(CURL *easy, const struct http_request *request)
@@ -191,9 +210,9 @@ static CURLcode set_options(struct transfer *t, const struct http_request *reque
     SET(CURLOPT_WRITEDATA, t);
     SET(CURLOPT_ERRORBUFFER, t->message);
     SET(CURLOPT_FORBID_REUSE, 1L);
-    if (t->form != NULL) {
-        SET(CURLOPT_POSTFIELDSIZE, (long)strlen(t->form));
-        SET(CURLOPT_POSTFIELDS, t->form);
+    if (t->form.bytes != NULL) {
+        SET(CURLOPT_POSTFIELDSIZE, (long)t->form.length);
+        SET(CURLOPT_POSTFIELDS, t->form.bytes);
     }
     return code == CURLE_OK ? set_trust(t->easy, request) : code;
 }
@@ -210,8 +229,8 @@ static void transfer_clear(struct transfer *t)
     curl_multi_cleanup(t->multi);
     curl_slist_free_all(t->headers);
     shield_down(&shield);
-    bearer_wipe_string(t->form);
-    free(t->form);
+    growing_clear(&t->form);
+    growing_clear(&t->body);
 }
 
 static enum bearer_status transfer_set_up(struct transfer *t, const struct http_request *request, struct bearer_error *err)
@@ -220,7 +239,7 @@ static enum bearer_status transfer_set_up(struct transfer *t, const struct http_
     t->multi = curl_multi_init();
     t->headers = curl_slist_append(NULL, "Accept: application/json");
     if (t->easy == NULL || t->multi == NULL || t->headers == NULL ||
-        (request->form != NULL && (t->form = encode_form(t->easy, request->form)) == NULL))
+        (request->form != NULL && !encode_form(t->easy, request->form, &t->form)))
         return bearer_fail(err, BEARER_NOMEM, "out of memory");
     if (set_options(t, request) != CURLE_OK || curl_multi_add_handle(t->multi, t->easy) != CURLM_OK)
         return bearer_fail(err, BEARER_LOCAL, "libcurl does not take its options: is it older than 7.77?");
@@ -289,6 +308,8 @@ static enum bearer_status explain(const struct transfer *t, const struct http_re
     case CURLE_WRITE_ERROR:
         if (t->too_large)
             return bearer_fail(err, BEARER_LATER, "the answer of %.*s exceeds %d bytes", shown, request->url, BODY_MAX);
+        if (bearer_monotonic() >= t->deadline)
+            return bearer_fail(err, BEARER_LATER, "no answer from %.*s in time", shown, request->url);
         break;
     default:
         break;
@@ -296,24 +317,27 @@ static enum bearer_status explain(const struct transfer *t, const struct http_re
     return bearer_fail(err, BEARER_LATER, "cannot reach %.*s: %s", shown, request->url, reason);
 }
 
-static void read_head(CURL *easy, struct http_reply *reply)
+/* Moves what came into the reply. */
+static void take_reply(struct transfer *t, struct http_reply *reply)
 {
     curl_off_t retry_after = 0;
     const char *type = NULL;
 
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &reply->status);
-    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after);
-    curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
-    reply->retry_after = (int64_t)retry_after;
-    if (type != NULL)
-        bearer_text_printable(reply->type, sizeof reply->type, type, strcspn(type, ";"));
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &reply->status);
+    curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after);
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+    reply->retry_after = retry_after < RETRY_AFTER_MAX ? (int64_t)retry_after : RETRY_AFTER_MAX;
+    reply->is_html = type != NULL && strncasecmp(type, "text/html", 9) == 0;
+    reply->body = t->body.bytes;
+    reply->length = t->body.length;
+    t->body = (struct growing){ NULL, 0, 0 };
 }
 
 /* One try.  *code_out is libcurl's, to tell what may be tried again. */
 static enum bearer_status try_once(const struct http_request *request, struct http_reply *reply, CURLcode *code_out,
                                    struct bearer_error *err)
 {
-    struct transfer t = { .reply = reply };
+    struct transfer t = { .deadline = request->deadline };
     enum bearer_status st = transfer_set_up(&t, request, err);
 
     *code_out = CURLE_FAILED_INIT;
@@ -322,7 +346,7 @@ static enum bearer_status try_once(const struct http_request *request, struct ht
         if (*code_out != CURLE_OK)
             st = explain(&t, request, *code_out, err);
         else
-            read_head(t.easy, reply);
+            take_reply(&t, reply);
     }
     transfer_clear(&t);
     return st;

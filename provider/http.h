@@ -8,6 +8,7 @@
 
 #include "credential/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,13 +30,13 @@ struct http_request {
 
 struct http_reply {
     long status;         /* of the last answer */
-    int64_t retry_after; /* seconds, 0 = not told */
-    char *body;          /* NUL-terminated */
+    int64_t retry_after; /* seconds, at most a day; 0 = not told */
+    char *body;          /* NUL-terminated; NULL if it is empty */
     size_t length;
-    char type[48];       /* Content-Type, cut and printable; empty if there was none */
+    bool is_html;        /* it says that it is a page for people */
 };
 
-#define HTTP_REPLY_INIT { 0, 0, NULL, 0, "" }
+#define HTTP_REPLY_INIT { 0, 0, NULL, 0, false }
 
 /* Initialises libcurl and what is behind it; does nothing the second time.  BEARER_LOCAL if that fails. */
 enum bearer_status http_prepare(struct bearer_error *err);

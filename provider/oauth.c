@@ -106,11 +106,31 @@ static long aadsts_code(const json_t *json)
     return found != NULL ? strtol(found + strlen("AADSTS"), NULL, 10) : 0;
 }
 
+static bool holds(const char *text, const char *value)
+{
+    return value != NULL && *value != '\0' && strstr(text, value) != NULL;
+}
+
+/* Whether a text of the other side repeats the secrets that we sent, as they are or as a form: then it is shown nowhere. */
+static bool repeats_request(const struct bearer_request *request, const char *text)
+{
+    return holds(text, request->refresh_token) || holds(text, oauth_option(request, "oauth2_client_secret")) ||
+           holds(text, "client_secret=") || holds(text, "refresh_token=") || holds(text, "device_code=");
+}
+
+/* One word that may stand in a log line as it is: an error's name, a correlation id.  Else empty. */
+static void take_word(const struct bearer_request *request, const char *text, char *out, size_t size)
+{
+    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
+
+    snprintf(out, size, "%s", text[length] == '\0' && length < size && !repeats_request(request, text) ? text : "");
+}
+
 /* The sentence of a description, without the traces behind it. */
-static void shorten(char out[DESCRIPTION_MAX], const char *description)
+static void take_description(const struct bearer_request *request, const char *description, char out[DESCRIPTION_MAX])
 {
     static const char *const ends[] = { "\r\n", "\n", " Trace ID:", " Correlation ID:", " Timestamp:" };
-    size_t length = strlen(description);
+    size_t length = repeats_request(request, description) ? 0 : strlen(description);
 
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         const char *end = strstr(description, ends[i]);
@@ -132,16 +152,16 @@ static enum bearer_status explain_error(const struct bearer_request *request, co
     char description[DESCRIPTION_MAX], correlation[64];
     const char *remedy = row != NULL ? row->remedy : catalogue_remedy(st);
 
-    shorten(description, member(json, "error_description"));
-    bearer_text_printable(correlation, sizeof correlation, member(json, "correlation_id"),
-                          strlen(member(json, "correlation_id")));
-    bearer_fail(err, st, "the identity provider says %s%s%s; %s%s%s", error, description[0] != '\0' ? ": " : "", description,
-                remedy, correlation[0] != '\0' ? " correlation_id=" : "", correlation);
+    take_description(request, member(json, "error_description"), description);
+    take_word(request, member(json, "correlation_id"), correlation, sizeof correlation);
+    bearer_fail(err, st, "the identity provider says %s%s%s; %s%s%s", *error != '\0' ? error : "something that is no error's name",
+                description[0] != '\0' ? ": " : "", description, remedy, correlation[0] != '\0' ? " correlation_id=" : "",
+                correlation);
     err->retry_after = retry_after;
     if (code > 0)
         snprintf(err->cause, sizeof err->cause, "AADSTS%ld", code);
     else
-        bearer_text_printable(err->cause, sizeof err->cause, error, strlen(error));
+        snprintf(err->cause, sizeof err->cause, "%.*s", (int)sizeof err->cause - 1, error);
     return st;
 }
 
@@ -167,24 +187,34 @@ static enum bearer_status explain_body(const char *endpoint, const struct http_r
         st = bearer_fail(err, BEARER_LATER,
                          "%s answers with something else than a token; is a proxy or a login page in between?", endpoint);
     else
-        st = bearer_fail(err, BEARER_LATER, "%s answers HTTP %ld and no JSON (%zu bytes of %s); is the address right?", endpoint,
-                         answer->status, answer->length, answer->type[0] != '\0' ? answer->type : "no type");
+        st = bearer_fail(err, BEARER_LATER, "%s answers HTTP %ld with %s instead of an OAuth error; is the address right?", endpoint,
+                         answer->status, answer->is_html ? "a web page" : "something");
     err->retry_after = answer->retry_after;
     return st;
 }
 
 /* ------------------------------------------------------------------ asking */
 
+/* An integer beyond 64 bits somewhere must not cost the rest: the answer may hold a refresh token. */
+static json_t *parse(const struct http_reply *answer)
+{
+    json_t *json = NULL;
+
+    if (answer->body != NULL)
+        json = json_loadb(answer->body, answer->length, JSON_REJECT_DUPLICATES, NULL);
+    if (json == NULL && answer->body != NULL)
+        json = json_loadb(answer->body, answer->length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+    return json;
+}
+
 static enum bearer_status read_reply(const struct bearer_request *request, const char *endpoint,
                                      const struct http_reply *answer, struct oauth_reply *reply, struct bearer_error *err)
 {
-    const char *error;
     enum bearer_status st;
 
-    reply->json = answer->body != NULL ? json_loadb(answer->body, answer->length, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    error = member(reply->json, "error");
-    if (*error != '\0') { /* Entra reports device code errors with HTTP 200: look here first */
-        bearer_text_printable(reply->error, sizeof reply->error, error, strlen(error));
+    reply->json = parse(answer);
+    if (*member(reply->json, "error") != '\0') { /* Entra reports device code errors with HTTP 200: look here first */
+        take_word(request, member(reply->json, "error"), reply->error, sizeof reply->error);
         if (answer->status == 429 || answer->status >= 500)
             st = explain_body(endpoint, answer, err);
         else
