@@ -58,11 +58,14 @@ static enum bearer_status print_base64(const struct bearer_secret *message, stru
     return st;
 }
 
-static enum bearer_status print_xoauth2(const struct output *output, struct bearer_error *err)
+typedef enum bearer_status build_function(const struct bearer_message *message, struct bearer_secret *out,
+                                          struct bearer_error *err);
+
+static enum bearer_status print_message(const struct output *output, build_function *build, struct bearer_error *err)
 {
     const struct bearer_message message = { .mailbox = output->user, .token = bearer_secret_reveal(output->token) };
     struct bearer_secret text = BEARER_SECRET_INIT;
-    enum bearer_status st = bearer_message_xoauth2(&message, &text, err);
+    enum bearer_status st = build(&message, &text, err);
 
     if (st == BEARER_OK)
         st = print_base64(&text, err);
@@ -70,16 +73,14 @@ static enum bearer_status print_xoauth2(const struct output *output, struct bear
     return st;
 }
 
+static enum bearer_status print_xoauth2(const struct output *output, struct bearer_error *err)
+{
+    return print_message(output, bearer_message_xoauth2, err);
+}
+
 static enum bearer_status print_oauthbearer(const struct output *output, struct bearer_error *err)
 {
-    const struct bearer_message message = { .mailbox = output->user, .token = bearer_secret_reveal(output->token) };
-    struct bearer_secret text = BEARER_SECRET_INIT;
-    enum bearer_status st = bearer_message_oauthbearer(&message, &text, err);
-
-    if (st == BEARER_OK)
-        st = print_base64(&text, err);
-    bearer_secret_clear(&text);
-    return st;
+    return print_message(output, bearer_message_oauthbearer, err);
 }
 
 static const struct format {

@@ -1,19 +1,9 @@
 /* cycles.c - `cycles COUNT` initialises and ends libsasl2 that often; prints the resident kilobytes after a tenth and at the end. */
+#include "tests/bench/resident.h"
+
 #include <sasl/sasl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-static long resident(void)
-{
-    long size = 0, pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    if (file == NULL || fscanf(file, "%ld %ld", &size, &pages) != 2)
-        return -1;
-    fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
-}
 
 int main(int argc, char **argv)
 {

@@ -2,13 +2,14 @@
  *
  * The server's part is what libsasl2 never sees; after the first message a login counts as done.  The plugins come from
  * SASL_PATH, the configuration from SASL_CONF_PATH. */
+#include "tests/bench/resident.h"
+
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static const char *user;
 
@@ -70,18 +71,6 @@ static void login(const char *mechanism)
         exit(1);
     }
     sasl_dispose(&conn);
-}
-
-/* Kilobytes of memory in use. */
-static long resident(void)
-{
-    long size = 0, pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    if (file == NULL || fscanf(file, "%ld %ld", &size, &pages) != 2)
-        return -1;
-    fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static double now(void)
