@@ -171,8 +171,9 @@ static enum slot_state read_head(int fd, int slot, struct slot_header *header)
         return SLOT_UNREADABLE;
     if (n < (ssize_t)sizeof *header || memcmp(header->magic, MAGIC, sizeof header->magic) != 0)
         return SLOT_INVALID;
-    if (header->byte_order != BYTE_ORDER_MARK || header->format != FORMAT)
-        return SLOT_FOREIGN;
+    if (header->byte_order == __builtin_bswap32(BYTE_ORDER_MARK) ||
+        (header->byte_order == BYTE_ORDER_MARK && header->format != FORMAT && header->format != 0))
+        return SLOT_FOREIGN; /* anything else here is a header that was not written to its end */
     return header_plausible(header) ? SLOT_VALID : SLOT_INVALID;
 }
 
@@ -592,14 +593,32 @@ static int slot_to_fill(const struct view *view, bool durable)
     return durable && !(view->headers[view->best].flags & FLAG_VOLATILE) ? !view->best : view->best;
 }
 
+/* Gets the current slot on disk before the other one is touched: its writer may have died before its fsync, or between an fsync
+ * that failed and the mark that says so.  It is written again as it is, for no fsync tells of what an earlier one lost; twice,
+ * for an error may be an old one. */
+static bool settle(int fd, const struct view *view)
+{
+    if (view->best < 0)
+        return sync_file(fd);
+    if (view->headers[view->best].flags & FLAG_VOLATILE)
+        return false;
+    for (int attempt = 0; attempt < 2; attempt++)
+        if (write_slot(fd, view->best, &view->headers[view->best], &view->record) && sync_file(fd))
+            return true;
+    return false;
+}
+
 /* Whether the file may be written: it is still ours, and so is its lock (POSIX locks end when anybody in this process closes the
  * file). */
 static enum bearer_status still_ours(const struct bearer_store *store, struct bearer_error *err)
 {
     struct bearer_descriptor file = store->file;
+    nlink_t links;
 
-    if (!bearer_descriptor_valid(&file, NULL))
+    if (!bearer_descriptor_valid(&file, &links))
         return bearer_fail(err, BEARER_LOCAL, "the program closed token file '%s' while it was written", store->path);
+    if (links == 0)
+        return bearer_fail(err, BEARER_LOCAL, "token file '%s' was removed while it was written", store->path);
     if (!lock_byte(file.fd, F_SETLK, F_WRLCK, LOCK_PROCESSES))
         return bearer_fail(err, BEARER_LOCAL, "the lock of token file '%s' was lost: %m", store->path);
     return BEARER_OK;
@@ -617,10 +636,9 @@ static enum bearer_status write_locked(const struct bearer_store *store, const s
 
     if ((st = still_ours(store, err)) != BEARER_OK || (st = prepare(store->path, fd, err)) != BEARER_OK)
         return st;
-    /* The current slot must be on disk before the other one is touched: its writer may have died before its fsync. */
-    durable = sync_file(fd);
     if ((st = view_read(store->path, fd, &view, err)) != BEARER_OK)
         return st;
+    durable = settle(fd, &view);
     slot = slot_to_fill(&view, durable);
     fill_header(view.best >= 0 ? &view.headers[view.best] : &nothing, &header, record);
     view_clear(&view);
