@@ -179,9 +179,37 @@ static enum verdict judge(const struct job *job, const struct bearer_token *toke
                                                                                                  : VERDICT_USE;
     if (per_identity && (!is_bound(token, account) || token->refresh_token.length == 0))
         return not_signed_in(job, token, err);
-    if (is_bound(token, account) && remembered(job, token, now, err))
-        return VERDICT_FAIL;
+    if (is_bound(token, account) && remembered(job, token, now, err)) {
+        *usable_out = bearer_token_alive(token, now); /* there is nothing better: it serves to its end */
+        if (!*usable_out)
+            return VERDICT_FAIL;
+        bearer_error_clear(err);
+        return VERDICT_USE;
+    }
     return VERDICT_FETCH;
+}
+
+static enum bearer_status hand_out(const struct bearer_token *token, struct bearer_outcome *outcome, struct bearer_error *err)
+{
+    outcome->issued = token->issued;
+    outcome->expires = token->expires;
+    return bearer_secret_set(&outcome->token, token->access_token.bytes, token->access_token.length, err);
+}
+
+/* Where no new token can be had, the old one serves to its end.  False: there is none that is valid. */
+static bool serve_old(const struct job *job, struct bearer_outcome *outcome)
+{
+    const struct bearer_token *token;
+    bool served = false;
+
+    if (job->demand.flags & BEARER_OBTAIN_RENEW)
+        return false;
+    bearer_guard_lock(&job->context->guard);
+    if (newest(job, &token, NULL) == BEARER_OK && is_bound(token, job->holder->account) &&
+        bearer_token_alive(token, bearer_now()))
+        served = hand_out(token, outcome, NULL) == BEARER_OK;
+    bearer_guard_unlock(&job->context->guard);
+    return served;
 }
 
 /* Looks at memory and store; hands out a usable token. */
@@ -194,12 +222,8 @@ static enum verdict look(const struct job *job, struct bearer_outcome *outcome, 
     bearer_guard_lock(&job->context->guard);
     if (newest(job, &token, err) == BEARER_OK) {
         verdict = judge(job, token, &usable, err);
-        if (usable) {
-            outcome->issued = token->issued;
-            outcome->expires = token->expires;
-            if (bearer_secret_set(&outcome->token, token->access_token.bytes, token->access_token.length, err) != BEARER_OK)
-                verdict = VERDICT_FAIL;
-        }
+        if (usable && hand_out(token, outcome, err) != BEARER_OK)
+            verdict = VERDICT_FAIL;
     }
     bearer_guard_unlock(&job->context->guard);
     return verdict;
@@ -352,6 +376,8 @@ static void take_failure(struct bearer_token *state, const struct bearer_error *
     state->failed = bearer_now();
     state->failures++;
     state->retry_at = state->failed + bearer_backoff(why->status, state->failures, why->retry_after, jitter());
+    if (why->retry_after == 0 && bearer_token_alive(state, state->failed) && state->retry_at > state->expires)
+        state->retry_at = state->expires; /* then it is needed */
     state->failure = why->status;
     state->mark = mark;
     bearer_text_printable(state->cause, sizeof state->cause, why->cause, strlen(why->cause));
@@ -479,6 +505,17 @@ static void renew_early(struct job *job, struct bearer_outcome *outcome)
     unlock_keeper(job);
 }
 
+/* Gets a new token, or makes do with the old one. */
+static enum bearer_status fetch(const struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
+{
+    enum bearer_status st = renew(job, outcome, err);
+
+    if (st == BEARER_OK || !serve_old(job, outcome))
+        return st;
+    bearer_error_clear(err);
+    return BEARER_OK;
+}
+
 static enum bearer_status obtain(struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
 {
     enum verdict verdict = look(job, outcome, err);
@@ -490,15 +527,18 @@ static enum bearer_status obtain(struct job *job, struct bearer_outcome *outcome
         return err->status;
     switch (wait_for_lock(job, outcome, err)) {
     case WAIT_STUCK:
+        if (serve_old(job, outcome))
+            bearer_error_clear(err);
+        return err->status;
     case WAIT_SETTLED:
         return err->status;
     case WAIT_ALONE:
-        return renew(job, outcome, err);
+        return fetch(job, outcome, err);
     case WAIT_LOCKED:
         break;
     }
     verdict = look(job, outcome, err); /* somebody may have been faster */
-    st = verdict == VERDICT_FETCH ? renew(job, outcome, err) : err->status;
+    st = verdict == VERDICT_FETCH ? fetch(job, outcome, err) : err->status;
     unlock_keeper(job);
     return st;
 }

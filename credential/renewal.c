@@ -28,9 +28,14 @@ static bool is_fresh(const struct bearer_token *token, int64_t now)
     return now - token->issued < larger(1, life(token) / 20);
 }
 
+bool bearer_token_alive(const struct bearer_token *token, int64_t now)
+{
+    return token->access_token.length > 0 && now >= token->issued && now < token->expires;
+}
+
 bool bearer_token_usable(const struct bearer_token *token, int64_t min_lifetime, int64_t now)
 {
-    if (token->access_token.length == 0 || now < token->issued || now >= token->expires)
+    if (!bearer_token_alive(token, now))
         return false;
     return is_fresh(token, now) || token->expires - now >= smaller(min_lifetime, life(token) / 10);
 }

@@ -11,6 +11,9 @@
 /* What an identity provider that does not say is taken to mean, in seconds (RFC 6749 5.1: recommended, not required). */
 #define BEARER_DEFAULT_LIFETIME 3600
 
+/* Whether the access token is valid at all: good enough where nothing better can be had. */
+bool bearer_token_alive(const struct bearer_token *token, int64_t now);
+
 /* Whether the access token may be handed out: it lives at least min(min_lifetime, a tenth of its life) longer.  One fetched
  * just now is handed out if it is valid at all, or a life below min_lifetime would mean a request for each login. */
 bool bearer_token_usable(const struct bearer_token *token, int64_t min_lifetime, int64_t now);

@@ -72,7 +72,8 @@ run sasl_bearer renew --all
 check "renew --all tells the worst" equals 77 "$STATUS"
 echo 'oauth2_tenent: x' >>"$SASL_CONF_PATH/sasl.conf"
 run sasl_bearer renew --all
-check "a mistake in sasl.conf exits with 78" remark 78 "nearest is 'oauth2_tenant'"
+check "a mistake in sasl.conf exits with 78" equals 78 "$STATUS"
+check "and is named" says "nearest is 'oauth2_tenant'" "$ERR"
 
 # ---- units
 
