@@ -286,9 +286,12 @@ static bool read_file(struct reader *r, const char *path, bool required)
     enum bearer_status st;
     int fd;
 
-    st = bearer_trusted_open(path, 0, &fd, &status, &err);
+    /* Most programs find no file: words are made only where somebody will read them. */
+    st = bearer_trusted_open(path, 0, &fd, &status, NULL);
     if (st != BEARER_OK && !required && is_absent(r->level, errno))
         return false;
+    if (st != BEARER_OK)
+        st = bearer_trusted_open(path, 0, &fd, &status, &err);
     r->file = file_add(r, path);
     r->section = &r->config->levels[r->level].top;
     r->line = 0;

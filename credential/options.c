@@ -58,11 +58,12 @@ enum bearer_option_id bearer_option_find(const char *name, const char **nearest_
     size_t best = strlen(name) / 3 + 1; /* as far as this is not similar */
 
     *nearest_out = NULL;
+    for (int id = 0; id < OPT_COUNT; id++)
+        if (strcmp(name, rows[id].name) == 0)
+            return (enum bearer_option_id)id;
     for (int id = 0; id < OPT_COUNT; id++) {
         size_t distance = bearer_text_distance(name, rows[id].name);
 
-        if (distance == 0)
-            return (enum bearer_option_id)id;
         if (distance < best && distance < SIMILAR) {
             best = distance;
             *nearest_out = rows[id].name;

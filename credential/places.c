@@ -13,8 +13,8 @@ char *bearer_system_config_path(const char *libsasl2_path)
 {
     const char *wanted = secure_getenv("SASL_CONF_PATH");
 
-    if (wanted != NULL && *wanted == '\0')
-        wanted = NULL;
+    if (wanted != NULL && (*wanted == '\0' || (libsasl2_path != NULL && strcmp(wanted, libsasl2_path) == 0)))
+        wanted = NULL; /* libsasl2 says the same: no need to look twice */
     return bearer_text_format("%s%s%s%s%s", wanted != NULL ? wanted : "", wanted != NULL ? ":" : "",
                               libsasl2_path != NULL ? libsasl2_path : "", libsasl2_path != NULL ? ":" : "",
                               SYSCONFDIR "/sasl2");
