@@ -75,6 +75,14 @@ left_behind() {
     check "$1: there was one more request" equals 2 "$(requests)"
 }
 
+# forked ...: a crowd of children forked after init.  AddressSanitizer's own allocator can lock up in such children (gcc 12), so
+# under it there is none.
+forked() {
+    if [ -z "${SANITIZER:-}" ]; then
+        crowd "$@"
+    fi
+}
+
 integration_begin
 entra_start
 configure 30
@@ -85,12 +93,12 @@ settings '{"refresh_rotation": "single_use", "reuse_detection": true}'
 for user in bob@fabrikam.com relay@contoso.com; do
     crowd $user "$CROWD" "$CROWD processes" --processes "$CROWD"
     crowd $user 64 "64 threads" --threads 64
-    crowd $user 64 "64 children forked after init" --fork-after-init 64
+    forked $user 64 "64 children forked after init" --fork-after-init 64
     # The first token is their parent's, and an hour later it has expired.
     crowd_requests=2
-    crowd $user 64 "64 children of one that has logged in" --fork-after-init 64 --warm --later 3700
+    forked $user 64 "64 children of one that has logged in" --fork-after-init 64 --warm --later 3700
     crowd_requests=1
-    crowd $user 256 "8 processes with 4 children of 8 threads" --processes 8 --fork-after-init 4 --threads 8
+    forked $user 256 "8 processes with 4 children of 8 threads" --processes 8 --fork-after-init 4 --threads 8
 done
 check "no refresh token was used twice: the grant is alive" sasl_bearer renew bob@fabrikam.com
 settings '{"refresh_rotation": "new", "reuse_detection": false}'
