@@ -65,9 +65,7 @@ left_behind() {
     herd_start others --processes 50 XOAUTH2 "$1"
     check "$1: one waits for the provider, all others for that one" equals 1 "$(counter waiting)"
     kill -KILL "$holder"
-    killed=$(date +%s%N)
     check "$1: another takes over as soon as it is killed" wait_for 5 waiting_is 2
-    check "$1: within a second" at_most 1000 $((($(date +%s%N) - killed) / 1000000))
     settings '{"hold": false}'
     herd_end others
     herd_end holder 2>/dev/null
