@@ -506,8 +506,3 @@ bool bearer_context_is_configured(struct bearer_context *context)
 {
     return bearer_account_any(context->config, completion, context);
 }
-
-const struct bearer_config *bearer_context_config(const struct bearer_context *context)
-{
-    return context->config;
-}

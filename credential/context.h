@@ -36,8 +36,6 @@ void bearer_context_free(struct bearer_context **context);
 /* Whether there is any account, or a mistake to tell of.  If not, this software has no business here. */
 bool bearer_context_is_configured(struct bearer_context *context);
 
-const struct bearer_config *bearer_context_config(const struct bearer_context *context);
-
 /* An account together with what is known of its token; lent until the context ends. */
 struct bearer_holder;
 
