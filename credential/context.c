@@ -1,7 +1,6 @@
 /* context.c - see context.h: configuration, accounts, and what is opened when. */
 #include "credential/context.h"
 
-#include "credential/clock.h"
 #include "credential/holder.h"
 #include "credential/places.h"
 #include "credential/text.h"
@@ -13,8 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define JAIL_TOKENS_MAX 256  /* token files a jailed program opens; each costs a descriptor */
-#define REOPEN_PAUSE 5000    /* ms between two attempts to open a store that could not be opened */
+#define JAIL_TOKENS_MAX 256 /* token files a jailed program opens; each costs a descriptor */
 
 void bearer_tell(const struct bearer_log *log, enum bearer_log_level level, const char *format, ...)
 {
@@ -248,15 +246,12 @@ enum bearer_status bearer_keeper_open(struct bearer_context *context, struct bea
                            keeper->path, account->name);
     if (context->sealed)
         return bearer_fail(err, BEARER_LOCAL, "%s", keeper->trouble);
-    if (keeper->trouble[0] != '\0' && bearer_monotonic() < keeper->open_after)
-        return bearer_fail(err, BEARER_LOCAL, "%s", keeper->trouble);
     if (create)
         make_store_directory(context, account);
     st = bearer_store_open(keeper->path, create ? BEARER_STORE_CREATE : 0, &keeper->store, &why);
     keeper->trouble[0] = '\0';
     if (st != BEARER_OK) {
         snprintf(keeper->trouble, sizeof keeper->trouble, "%s", why.text);
-        keeper->open_after = bearer_monotonic() + REOPEN_PAUSE;
         return bearer_fail(err, st, "%s", why.text);
     }
     return BEARER_OK;

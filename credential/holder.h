@@ -13,7 +13,6 @@ struct bearer_keeper {
     struct bearer_keeper *next;
     char *path;                   /* of the token file, which also tells keepers apart; NULL = never stored */
     struct bearer_store *store;   /* NULL = not open */
-    int64_t open_after;           /* CLOCK_MONOTONIC ms before which opening is not tried again */
     char trouble[768];            /* why there is no store */
     bool warned;                  /* the log has been told of that */
     struct bearer_guard lock;     /* one thread of this process at a time asks the provider */

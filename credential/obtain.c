@@ -2,6 +2,7 @@
 #include "credential/clock.h"
 #include "credential/holder.h"
 #include "credential/renewal.h"
+#include "credential/signals.h"
 #include "credential/text.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct job {
     int64_t began; /* CLOCK_MONOTONIC ms */
     int64_t deadline;
     struct bearer_store *locked; /* whose lock this job holds; NULL = none */
+    sigset_t signals;            /* what the host's thread had blocked before it took the keeper's lock */
 };
 
 /* What a look at memory and store comes to. */
@@ -231,21 +233,27 @@ static enum verdict look(const struct job *job, struct bearer_outcome *outcome, 
 
 /* ------------------------------------------------------------------ locking */
 
-/* One thread of this process, then one process.  Without a store there are no other processes to think of. */
+/* One thread of this process, then one process.  Without a store there are no other processes to think of.  The host's signal
+ * handlers wait until it is unlocked, lest one of them jumps away with the lock. */
 static bool lock_keeper(struct job *job)
 {
     struct bearer_keeper *keeper = job->holder->keeper;
     bool locked = true;
 
-    if (!bearer_guard_try(&keeper->lock))
+    bearer_signals_hold(&job->signals);
+    if (!bearer_guard_try(&keeper->lock)) {
+        bearer_signals_release(&job->signals);
         return false;
+    }
     bearer_guard_lock(&job->context->guard);
     job->locked = keeper->store;
     if (job->locked != NULL)
         locked = bearer_store_lock(job->locked);
     bearer_guard_unlock(&job->context->guard);
-    if (!locked)
+    if (!locked) {
         bearer_guard_unlock(&keeper->lock);
+        bearer_signals_release(&job->signals);
+    }
     return locked;
 }
 
@@ -255,6 +263,7 @@ static void unlock_keeper(struct job *job)
         bearer_store_unlock(job->locked);
     job->locked = NULL;
     bearer_guard_unlock(&job->holder->keeper->lock);
+    bearer_signals_release(&job->signals);
 }
 
 /* Remembers that waiting was in vain. */
@@ -547,7 +556,7 @@ enum bearer_status bearer_obtain(struct bearer_context *context, struct bearer_h
                                  const struct bearer_demand *demand, struct bearer_outcome *outcome,
                                  struct bearer_error *err)
 {
-    struct job job = { context, holder, *demand, bearer_monotonic(), 0, NULL };
+    struct job job = { .context = context, .holder = holder, .demand = *demand, .began = bearer_monotonic() };
     struct bearer_error why = BEARER_ERROR_INIT;
     enum bearer_status st;
     int cancel_state;
