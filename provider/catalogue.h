@@ -1,7 +1,7 @@
-/* catalogue.h - what an identity provider's errors mean and what to do about them.
+/* catalogue.h - what an identity provider's errors mean, who acts, and what to do about them.
  *
- * Programs decide by the "error" member; Microsoft's numbers change and only choose the advice (MICROSOFT.md 4.1), but for
- * those that mark an invalid_grant as passing. */
+ * Programs decide by the "error" member; Microsoft's numbers change and only choose the advice, but for those that mark an
+ * invalid_grant as passing.  Logs and commands take their words from this one table. */
 #ifndef BEARER_CATALOGUE_H
 #define BEARER_CATALOGUE_H
 
@@ -9,10 +9,19 @@
 
 #include <stdbool.h>
 
+/* Who acts, as Microsoft means it.  It is advice, too: a status comes from catalogue_status. */
+enum catalogue_who {
+    CATALOGUE_SETUP,  /* whoever set this up: sasl.conf, and the registration that it names */
+    CATALOGUE_USER,   /* the user: sign in again */
+    CATALOGUE_TENANT, /* the tenant's administrator */
+    CATALOGUE_NOBODY  /* nobody: it passes, and is no reason to give up a grant, whatever "error" says */
+};
+
 struct catalogue_row {
-    long code;          /* the number after AADSTS */
-    bool passes;        /* it is no reason to give up a grant, whatever "error" says */
-    const char *remedy; /* for people, as an instruction */
+    long code; /* the number after AADSTS */
+    enum catalogue_who who;
+    const char *meaning; /* a few words, such as "client secret wrong" */
+    const char *remedy;  /* for people, as an instruction */
 };
 
 /* Lends the row of a number, or NULL. */
