@@ -3,13 +3,15 @@
  * Which section: the exact name, then the first pattern that matches, in the user's file; else the same in the system's;
  * else the top of the file, which covers every name.  Which value: the section's, else the top's of the same file, else the
  * top's of the system's file, else what the program itself says, else the preset's.  A level that sets a credential
- * inherits none; one that sets oauth2_service inherits neither service options nor credentials.
+ * inherits none; one that sets oauth2_service inherits neither service options nor credentials.  Of a level's credentials the
+ * certificate wins over a secret.
  */
 #ifndef BEARER_ACCOUNT_H
 #define BEARER_ACCOUNT_H
 
 #include "credential/config.h"
 #include "credential/providers.h"
+#include "credential/renewal.h"
 #include "credential/service.h"
 
 struct bearer_account {
@@ -25,7 +27,7 @@ struct bearer_account {
     char *key;                                  /* what its token is filed under: name, or section */
     char *binding;                              /* what a token was issued for; another binding, another token */
     int64_t timeout;                            /* seconds */
-    int64_t min_lifetime;                       /* seconds */
+    struct bearer_margin margin;                /* how long its tokens must still live; demanded where somebody set it */
 };
 
 /* An option the program itself has for us (libsasl2's getopt), or NULL. */
@@ -55,5 +57,16 @@ const char *bearer_account_actor(const struct bearer_account *account);
 /* BEARER_OK if this account's token may go to that host; else BEARER_NO_ACCOUNT with the line to add. */
 enum bearer_status bearer_account_may_go_to(const struct bearer_account *account, const char *host,
                                             struct bearer_error *err);
+
+/* How long a token must still live when it goes to that host: some want more than the account does. */
+struct bearer_margin bearer_account_margin(const struct bearer_account *account, const char *host);
+
+/* When the application's credential ends, in seconds since the epoch: as sasl.conf says, else as the token's record does; 0 = not
+ * known.  *what_out lends its name. */
+int64_t bearer_account_credential_end(const struct bearer_account *account, const struct bearer_token *token,
+                                      const char **what_out);
+
+/* Lends the option because of which a process in a chroot jail cannot renew this account's token, or NULL if it can. */
+const char *bearer_account_jail_obstacle(const struct bearer_account *account);
 
 #endif

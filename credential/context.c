@@ -69,20 +69,52 @@ static struct bearer_kept_file *kept_file(struct bearer_context *context, const 
     return file;
 }
 
-/* Opens a file and keeps it open; or remembers why it cannot be, for those who will need it. */
-static enum bearer_status open_kept(struct bearer_kept_file *file, unsigned rules, struct bearer_error *err)
+/* Gives the path of a file: its own, or that of one of systemd's credentials.  Free it. */
+static enum bearer_status find_file(const char *name, char **path_out, struct bearer_error *err)
+{
+    const size_t prefix = strlen(OPT_CREDENTIAL_PREFIX);
+    bool is_credential = strncmp(name, OPT_CREDENTIAL_PREFIX, prefix) == 0;
+
+    *path_out = is_credential ? bearer_credential_path(name + prefix) : strdup(name);
+    if (*path_out != NULL)
+        return BEARER_OK;
+    if (!is_credential)
+        return bearer_fail(err, BEARER_NOMEM, "out of memory");
+    return bearer_fail(err, BEARER_CONFIG, "'%s' is one of systemd's credentials, and this program was given none: put "
+                       "LoadCredential=%s:FILE into its unit", name, name + prefix);
+}
+
+static enum bearer_status open_file(const char *name, unsigned rules, int *fd_out, struct bearer_error *err)
+{
+    char *path;
+    enum bearer_status st = find_file(name, &path, err);
+
+    *fd_out = -1;
+    if (st == BEARER_OK)
+        st = bearer_trusted_open(path, rules, fd_out, NULL, err);
+    free(path);
+    return st;
+}
+
+/* Opens a file and keeps it open, or a copy of it; or remembers why it cannot be, for those who will need it. */
+static enum bearer_status open_kept(struct bearer_kept_file *file, unsigned rules, size_t copy_max, struct bearer_error *err)
 {
     enum bearer_status st;
     int fd;
 
-    if ((st = bearer_trusted_open(file->path, rules, &fd, NULL, err)) != BEARER_OK)
+    if ((st = open_file(file->path, rules, &fd, err)) != BEARER_OK)
         return st;
+    if (copy_max > 0) {
+        st = bearer_trusted_read(fd, file->path, copy_max, &file->copy, err);
+        close(fd);
+        return st;
+    }
     if (!bearer_descriptor_keep(&file->descriptor, fd))
         return bearer_fail(err, BEARER_LOCAL, "cannot keep '%s' open: %m", file->path);
     return BEARER_OK;
 }
 
-static void keep_file(struct bearer_context *context, const char *path, unsigned rules)
+void bearer_context_keep_file(struct bearer_context *context, const char *path, unsigned rules, size_t copy_max)
 {
     struct bearer_error err = BEARER_ERROR_INIT;
     struct bearer_kept_file *file;
@@ -95,7 +127,7 @@ static void keep_file(struct bearer_context *context, const char *path, unsigned
         return; /* whoever needs it is told that it is not open */
     }
     file->descriptor = (struct bearer_descriptor)BEARER_DESCRIPTOR_INIT;
-    if (open_kept(file, rules, &err) != BEARER_OK)
+    if (open_kept(file, rules, copy_max, &err) != BEARER_OK)
         file->trouble = strdup(err.text);
     tell_error(context, &err);
     file->next = context->files;
@@ -114,11 +146,13 @@ enum bearer_status bearer_context_read_file(struct bearer_context *context, cons
         if (file == NULL || file->trouble != NULL)
             return bearer_fail(err, BEARER_CONFIG, "%s; that was when this program started: mend it, then reload the program",
                                file != NULL ? file->trouble : path);
+        if (file->copy.bytes != NULL)
+            return bearer_secret_set(content_out, file->copy.bytes, file->copy.length, err);
         if (!bearer_descriptor_valid(&file->descriptor, NULL))
             return bearer_fail(err, BEARER_LOCAL, "the program closed '%s', which it cannot open again: reload it", path);
         return bearer_trusted_read(file->descriptor.fd, path, maximum, content_out, err);
     }
-    if ((st = bearer_trusted_open(path, rules, &fd, NULL, err)) != BEARER_OK)
+    if ((st = open_file(path, rules, &fd, err)) != BEARER_OK)
         return st;
     st = bearer_trusted_read(fd, path, maximum, content_out, err);
     close(fd);
@@ -391,15 +425,28 @@ static void turn_away(struct jail *jail, struct bearer_keeper *keeper)
     jail->full = true;
 }
 
+/* Opens all that renewing this account's token will need. */
+static void open_for_provider(struct bearer_context *context, const struct bearer_account *account)
+{
+    const char *authorities = account->values[OPT_CA_FILE] != NULL ? account->values[OPT_CA_FILE] : bearer_system_ca_file();
+    const struct bearer_provider *provider;
+    struct bearer_error err = BEARER_ERROR_INIT;
+
+    bearer_options_keep(context, account);
+    if (account->provider->needs & BEARER_NEEDS_AUTHORITIES)
+        bearer_context_keep_file(context, authorities, BEARER_FILE_PUBLIC, 0);
+    if (bearer_context_provider(context, account, &provider, &err) == BEARER_OK && provider->prepare != NULL)
+        (void)provider->prepare();
+    tell_error(context, &err);
+}
+
 /* Opens all that this holder's logins will need.  What cannot be opened is told again when a login needs it. */
 static void open_for_jail(void *data, struct bearer_holder *holder, const char *name, const struct bearer_error *why)
 {
     struct jail *jail = data;
     struct bearer_context *context = jail->context;
-    const struct bearer_provider *provider;
     struct bearer_error err = BEARER_ERROR_INIT;
     const struct bearer_account *account;
-    const char *ca;
 
     (void)name;
     (void)why; /* a mistake in sasl.conf is told to whom it concerns */
@@ -413,13 +460,8 @@ static void open_for_jail(void *data, struct bearer_holder *holder, const char *
     if (jail->room > 0 && holder->keeper->store != NULL)
         jail->room--;
     tell_error(context, &err);
-    keep_file(context, account->values[OPT_CLIENT_SECRET_FILE], BEARER_FILE_SECRET);
-    ca = account->values[OPT_CA_FILE] != NULL ? account->values[OPT_CA_FILE] : bearer_system_ca_file();
-    if (account->provider->service_required)
-        keep_file(context, ca, BEARER_FILE_PUBLIC);
-    if (bearer_context_provider(context, account, &provider, &err) == BEARER_OK && provider->prepare != NULL)
-        (void)provider->prepare();
-    tell_error(context, &err);
+    if (bearer_account_jail_obstacle(account) == NULL)
+        open_for_provider(context, account);
 }
 
 /* From now on no path is opened, even if the program never enters its jail: one behaviour, tested once. */
@@ -446,6 +488,7 @@ enum bearer_status bearer_context_new(const struct bearer_setup *setup, struct b
     if (context == NULL)
         return bearer_fail(err, BEARER_NOMEM, "out of memory");
     context->log = setup->log;
+    context->program = setup->program != NULL ? strdup(setup->program) : NULL;
     if ((st = bearer_config_load(&setup->places, &context->config, err)) != BEARER_OK) {
         bearer_context_free(&context);
         return st;
@@ -478,6 +521,7 @@ void bearer_context_free(struct bearer_context **context)
     for (struct bearer_kept_file *file = (*context)->files, *next; file != NULL; file = next) {
         next = file->next;
         bearer_descriptor_close(&file->descriptor);
+        bearer_secret_clear(&file->copy);
         free(file->path);
         free(file->trouble);
         free(file);
@@ -492,6 +536,7 @@ void bearer_context_free(struct bearer_context **context)
     for (int level = 0; level < BEARER_LEVEL_COUNT; level++)
         free((*context)->stores[level]);
     bearer_config_free(&(*context)->config);
+    free((*context)->program);
     free(*context);
     *context = NULL;
     bearer_secret_trim();

@@ -63,6 +63,7 @@ const char *bearer_holder_path(const struct bearer_holder *holder);
 struct bearer_demand {
     unsigned flags;               /* BEARER_OBTAIN_RENEW */
     const char *password;         /* what the program has as password, or NULL */
+    const char *server;           /* where the token is to go, or NULL */
     const struct bearer_log *log; /* where to tell of this login; NULL = the context's log */
 };
 
@@ -75,7 +76,7 @@ struct bearer_outcome {
 
 #define BEARER_OUTCOME_INIT { BEARER_SECRET_INIT, 0, 0 }
 
-/* Gives an access token that is good for the account's min_lifetime, renewed if need be, within its timeout.
+/* Gives an access token that lives as long as account and server want, renewed if need be, within its timeout.
  * Any status; the text is ready to be shown. */
 enum bearer_status bearer_obtain(struct bearer_context *context, struct bearer_holder *holder,
                                  const struct bearer_demand *demand, struct bearer_outcome *outcome,
@@ -91,6 +92,9 @@ bool bearer_rejected(struct bearer_context *context, struct bearer_holder *holde
  * then *foreign_out, if not NULL, is true. */
 enum bearer_status bearer_peek(struct bearer_context *context, struct bearer_holder *holder, struct bearer_token *token_out,
                                bool *foreign_out, struct bearer_error *err);
+
+/* Remembers, beside the token, that somebody was told of its credential's end just now. */
+void bearer_credential_end_told(struct bearer_context *context, struct bearer_holder *holder);
 
 /* Stores a person's sign-in: a refresh token they have, checked by using it.  any_user: somebody else than the account's name may
  * have signed in. */

@@ -1,6 +1,5 @@
 /* fetch.c - asks a provider for a token and judges what comes, the same for all of them.  See holder.h */
 #include "credential/clock.h"
-#include "credential/crc32c.h"
 #include "credential/holder.h"
 #include "credential/places.h"
 #include "credential/renewal.h"
@@ -10,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECRET_MAX 65536                    /* bytes of a file that holds a client secret */
 #define CA_BUNDLE_MAX 4194304               /* bytes */
 #define LIFETIME_MAX ((int64_t)10 * 365 * 86400) /* seconds; more is a mistake and counts as this */
 
@@ -65,6 +63,7 @@ static enum bearer_status keep_grant(struct bearer_token *fresh, const struct be
     fresh->expires = fresh->issued + life;
     if (grant->refresh_in > 0 && grant->refresh_in < life)
         fresh->refresh_after = fresh->issued + grant->refresh_in;
+    fresh->credential_expires = grant->credential_expires;
     st = bearer_secret_set(&fresh->access_token, grant->access_token, strlen(grant->access_token), err);
     if (st == BEARER_OK && grant->user != NULL && !bearer_text_has_control(grant->user, strlen(grant->user)))
         st = bearer_token_set_text(&fresh->user, grant->user, err);
@@ -120,69 +119,6 @@ static void take_log(void *context, enum bearer_log_level level, const char *tex
 
 /* ------------------------------------------------------------------ what is sent */
 
-static size_t without_newline(const struct bearer_secret *text)
-{
-    size_t length = text->length;
-
-    while (length > 0 && strchr("\r\n", text->bytes[length - 1]) != NULL)
-        length--;
-    return length;
-}
-
-/* The client secret from wherever sasl.conf has it; empty where the account has none. */
-static enum bearer_status client_secret(struct bearer_context *context, const struct bearer_account *account,
-                                        struct bearer_secret *secret, struct bearer_error *err)
-{
-    const char *file = account->values[OPT_CLIENT_SECRET_FILE], *inline_secret = account->values[OPT_CLIENT_SECRET];
-    struct bearer_secret content = BEARER_SECRET_INIT;
-    enum bearer_status st;
-    size_t length;
-
-    if (file == NULL)
-        return inline_secret != NULL ? bearer_secret_set(secret, inline_secret, strlen(inline_secret), err) : BEARER_OK;
-    st = bearer_context_read_file(context, file, BEARER_FILE_SECRET, SECRET_MAX, &content, err);
-    if (st == BEARER_OK) {
-        length = without_newline(&content);
-        if (length == 0 || memchr(content.bytes, '\n', length) != NULL || memchr(content.bytes, '\0', length) != NULL)
-            st = bearer_fail(err, BEARER_CONFIG, "'%s' must hold the client secret and nothing else, on one line", file);
-        else
-            st = bearer_secret_set(secret, content.bytes, length, err);
-    }
-    bearer_secret_clear(&content);
-    return st;
-}
-
-int64_t bearer_credential_mark(struct bearer_context *context, const struct bearer_account *account)
-{
-    struct bearer_secret secret = BEARER_SECRET_INIT;
-    int64_t mark = 0;
-
-    if (client_secret(context, account, &secret, NULL) == BEARER_OK && secret.length > 0)
-        mark = (int64_t)bearer_crc32c(0, secret.bytes, secret.length) + 1;
-    bearer_secret_clear(&secret);
-    return mark;
-}
-
-/* Every option that is set, secrets resolved. */
-static void list_options(const struct bearer_account *account, const struct bearer_secret *secret,
-                         struct bearer_option list[OPT_COUNT + 1])
-{
-    size_t n = 0;
-
-    for (int id = 0; id < OPT_COUNT; id++) {
-        const char *value = account->values[id];
-
-        if (id == OPT_CLIENT_SECRET)
-            value = secret->length > 0 ? bearer_secret_reveal(secret) : NULL;
-        if (value == NULL || id == OPT_CLIENT_SECRET_FILE)
-            continue;
-        list[n].name = bearer_option_row((enum bearer_option_id)id)->name;
-        list[n].value = value;
-        n++;
-    }
-    list[n] = (struct bearer_option){ NULL, NULL };
-}
-
 /* In a jail the bundle comes from the descriptor opened before; elsewhere the provider's library reads it itself. */
 static enum bearer_status trust(struct bearer_context *context, const struct bearer_account *account,
                                 struct bearer_secret *bundle, struct bearer_request *request, struct bearer_error *err)
@@ -191,13 +127,26 @@ static enum bearer_status trust(struct bearer_context *context, const struct bea
     enum bearer_status st;
 
     request->ca_file = file;
-    if (!context->sealed || !account->provider->service_required)
+    if (!context->sealed || !(account->provider->needs & BEARER_NEEDS_AUTHORITIES))
         return BEARER_OK;
     st = bearer_context_read_file(context, file != NULL ? file : bearer_system_ca_file(), BEARER_FILE_PUBLIC,
                                   CA_BUNDLE_MAX, bundle, err);
     request->ca_pem = bearer_secret_reveal(bundle);
     request->ca_pem_length = bundle->length;
     return st;
+}
+
+/* What needs the world outside is done by the renewer, which does not live in a jail. */
+static enum bearer_status check_freedom(const struct bearer_context *context, const struct bearer_account *account,
+                                        struct bearer_error *err)
+{
+    const char *obstacle = context->sealed ? bearer_account_jail_obstacle(account) : NULL;
+
+    if (obstacle == NULL)
+        return BEARER_OK;
+    return bearer_fail(err, BEARER_LOCAL, "the token cannot be renewed inside %s, which enters a jail where %s cannot be followed: is "
+                       "sasl-bearer-renew.timer running?",
+                       context->program, obstacle);
 }
 
 static enum bearer_status call(const struct bearer_provider *provider, const struct bearer_request *request,
@@ -220,12 +169,12 @@ enum bearer_status bearer_fetch(struct bearer_context *context, const struct bea
                                 struct bearer_error *err)
 {
     struct answer answer = { .log = attempt->log != NULL ? attempt->log : &context->log, .account = account, .fresh = fresh_out };
-    struct bearer_secret secret = BEARER_SECRET_INIT, bundle = BEARER_SECRET_INIT;
-    struct bearer_option options[OPT_COUNT + 1];
+    struct bearer_options options = BEARER_OPTIONS_INIT;
+    struct bearer_secret bundle = BEARER_SECRET_INIT;
     struct bearer_request request = {
         .abi = BEARER_PROVIDER_ABI,
         .identity = account->key,
-        .options = options,
+        .options = options.list,
         .refresh_token = attempt->refresh_token,
         .password = attempt->password,
         .deadline = attempt->deadline,
@@ -238,18 +187,17 @@ enum bearer_status bearer_fetch(struct bearer_context *context, const struct bea
     const struct bearer_provider *provider;
     enum bearer_status st;
 
-    if ((st = bearer_context_provider(context, account, &provider, &answer.error)) == BEARER_OK &&
-        (st = client_secret(context, account, &secret, &answer.error)) == BEARER_OK &&
-        (st = trust(context, account, &bundle, &request, &answer.error)) == BEARER_OK) {
-        list_options(account, &secret, options);
+    if ((st = check_freedom(context, account, &answer.error)) == BEARER_OK &&
+        (st = bearer_context_provider(context, account, &provider, &answer.error)) == BEARER_OK &&
+        (st = bearer_options_read(context, account, attempt->deadline, &options, &answer.error)) == BEARER_OK &&
+        (st = trust(context, account, &bundle, &request, &answer.error)) == BEARER_OK)
         st = call(provider, &request, attempt->ceremony, &answer);
-    }
     if (st != BEARER_OK) {
         bearer_secret_clear(&fresh_out->access_token);
         if (err != NULL && err->status == BEARER_OK)
             *err = answer.error;
     }
-    bearer_secret_clear(&secret);
+    bearer_options_clear(&options);
     bearer_secret_clear(&bundle);
     return st;
 }

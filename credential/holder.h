@@ -34,7 +34,8 @@ struct bearer_holder {
 struct bearer_kept_file {
     struct bearer_kept_file *next;
     char *path;
-    struct bearer_descriptor descriptor;
+    struct bearer_descriptor descriptor; /* open, to be read anew each time */
+    struct bearer_secret copy;           /* or what was in it then */
     char *trouble; /* why it could not be opened, or NULL */
 };
 
@@ -49,6 +50,7 @@ struct bearer_context {
     char *completions[OPT_COUNT]; /* what the program itself said */
     char *stores[BEARER_LEVEL_COUNT]; /* see bearer_context_store() */
     bool looked_for_user_store;
+    char *program;                /* this program's name, or NULL */
     bool sealed; /* jailed program: only what was opened at the start is used */
     struct bearer_log log;
 
@@ -71,7 +73,11 @@ const char *bearer_context_store(struct bearer_context *context, enum bearer_lev
 enum bearer_status bearer_keeper_open(struct bearer_context *context, struct bearer_keeper *keeper,
                                       const struct bearer_account *account, bool create, struct bearer_error *err);
 
-/* Reads a file named by sasl.conf; in a jail the one that was opened before. */
+/* Opens a file before the jail, for bearer_context_read_file().  copy_max: 0 = keep it open, else read that many bytes at most and
+ * keep a copy.  What goes wrong is told to the log, and again to whoever needs the file. */
+void bearer_context_keep_file(struct bearer_context *context, const char *path, unsigned rules, size_t copy_max);
+
+/* Reads a file named by sasl.conf, be it by OPT_CREDENTIAL_PREFIX; in a jail the one that was opened before. */
 enum bearer_status bearer_context_read_file(struct bearer_context *context, const char *path, unsigned rules,
                                             size_t maximum, struct bearer_secret *content_out, struct bearer_error *err);
 
@@ -95,7 +101,26 @@ enum bearer_status bearer_fetch(struct bearer_context *context, const struct bea
                                 const struct bearer_attempt *attempt, struct bearer_token *fresh_out,
                                 struct bearer_error *err);
 
-/* A number that changes when the account's credential does; 0 where it has none. */
+#define BEARER_REFERENCE_COUNT 8
+
+/* An account's options with all that they refer to; see struct bearer_option. */
+struct bearer_options {
+    struct bearer_option list[OPT_COUNT + BEARER_REFERENCE_COUNT + 1];
+    struct bearer_secret contents[BEARER_REFERENCE_COUNT];
+};
+
+#define BEARER_OPTIONS_INIT { .list = { { NULL, NULL, NULL, 0 } } }
+
+/* Fills *options, lending it the account's values.  deadline: CLOCK_MONOTONIC ms, for commands.  BEARER_CONFIG, BEARER_LATER,
+ * BEARER_LOCAL, BEARER_NOMEM: something could not be read; clear them all the same. */
+enum bearer_status bearer_options_read(struct bearer_context *context, const struct bearer_account *account, int64_t deadline,
+                                       struct bearer_options *options, struct bearer_error *err);
+void bearer_options_clear(struct bearer_options *options);
+
+/* Opens before the jail what can be used inside. */
+void bearer_options_keep(struct bearer_context *context, const struct bearer_account *account);
+
+/* A number that changes when the account's credential does, as far as files and sasl.conf tell; 0 where it has none. */
 int64_t bearer_credential_mark(struct bearer_context *context, const struct bearer_account *account);
 
 #endif

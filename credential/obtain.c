@@ -153,11 +153,17 @@ static enum verdict not_signed_in(const struct job *job, const struct bearer_tok
     return VERDICT_FAIL;
 }
 
+/* Whether this process cannot renew at all, because of its jail: then another's failure is the best that is known. */
+static bool is_in_the_way(const struct job *job)
+{
+    return job->context->sealed && bearer_account_jail_obstacle(job->holder->account) != NULL;
+}
+
 /* An earlier attempt failed and its pause lasts: its reason is this attempt's reason, unless the cause was mended. */
 static bool remembered(const struct job *job, const struct bearer_token *token, int64_t now, struct bearer_error *err)
 {
     if (!bearer_token_backing_off(token, now) || (job->demand.flags & BEARER_OBTAIN_RENEW) ||
-        token->mark != bearer_credential_mark(job->context, job->holder->account))
+        (token->mark != bearer_credential_mark(job->context, job->holder->account) && !is_in_the_way(job)))
         return false;
     bearer_fail(err, token->failure, "%s", token->text);
     if (err != NULL) {
@@ -172,13 +178,14 @@ static enum verdict judge(const struct job *job, const struct bearer_token *toke
                           struct bearer_error *err)
 {
     const struct bearer_account *account = job->holder->account;
+    const struct bearer_margin margin = bearer_account_margin(account, job->demand.server);
     bool per_identity = account->provider->flags & BEARER_PER_IDENTITY;
+    bool renewable = (!per_identity || token->refresh_token.length > 0) && !is_in_the_way(job);
     int64_t now = bearer_now();
 
-    *usable_out = is_bound(token, account) && bearer_token_usable(token, account->min_lifetime, now);
+    *usable_out = is_bound(token, account) && bearer_token_usable(token, &margin, now);
     if (*usable_out && !(job->demand.flags & BEARER_OBTAIN_RENEW))
-        return bearer_token_due(token, now) && (!per_identity || token->refresh_token.length > 0) ? VERDICT_EARLY
-                                                                                                 : VERDICT_USE;
+        return renewable && bearer_token_due(token, &margin, now) ? VERDICT_EARLY : VERDICT_USE;
     if (per_identity && (!is_bound(token, account) || token->refresh_token.length == 0))
         return not_signed_in(job, token, err);
     if (is_bound(token, account) && remembered(job, token, now, err)) {
@@ -375,6 +382,7 @@ static void take_success(struct bearer_token *state, struct bearer_token *fresh)
     state->issued = fresh->issued;
     state->expires = fresh->expires;
     state->refresh_after = fresh->refresh_after;
+    state->credential_expires = fresh->credential_expires;
     state->failed = state->retry_at = state->failures = state->mark = 0;
     state->failure = BEARER_OK;
     state->cause[0] = state->text[0] = '\0';
@@ -622,6 +630,21 @@ enum bearer_status bearer_peek(struct bearer_context *context, struct bearer_hol
     }
     bearer_guard_unlock(&context->guard);
     return st;
+}
+
+void bearer_credential_end_told(struct bearer_context *context, struct bearer_holder *holder)
+{
+    struct job job = { .context = context, .holder = holder };
+    struct bearer_token state = BEARER_TOKEN_INIT;
+
+    if (!lock_keeper(&job))
+        return; /* somebody renews it: it is told again */
+    if (copy_state(&job, &state, NULL) == BEARER_OK && state.binding != NULL) {
+        state.expiry_told = bearer_now();
+        commit(&job, &state);
+    }
+    unlock_keeper(&job);
+    bearer_token_clear(&state);
 }
 
 /* Opens the store for a sign-in, making it: before anybody goes to the trouble of signing in. */

@@ -6,14 +6,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SIMILAR 8 /* changes that make one name of another; with more it is no slip */
 
 static const struct bearer_option_row rows[OPT_COUNT] = {
     [OPT_PROVIDER] = { "oauth2_provider", OPT_TYPE_CHOICE, OPT_GROUP_NONE, 0, "delegated",
-                       "delegated app_only password_field module:", 0, 0, NULL, "how a token is got" },
+                       "delegated app_only managed_identity command file password_field module:", 0, 0, NULL, "how a token is got" },
     [OPT_SERVICE] = { "oauth2_service", OPT_TYPE_CHOICE, OPT_GROUP_SERVICE, OPT_COMPLETES, "microsoft365",
-                      "microsoft365 custom", 0, 0, NULL, "whose mail service it is" },
+                      "microsoft365 outlook gmail custom", 0, 0, NULL, "whose mail service it is" },
     [OPT_CLOUD] = { "oauth2_cloud", OPT_TYPE_CHOICE, OPT_GROUP_SERVICE, OPT_COMPLETES, "public",
                     "public usgov usgov_dod china", 0, 0, NULL, "which of Microsoft's clouds" },
     [OPT_TENANT] = { "oauth2_tenant", OPT_TYPE_WORD, OPT_GROUP_SERVICE, OPT_COMPLETES, NULL, NULL, 0, 0,
@@ -30,12 +31,32 @@ static const struct bearer_option_row rows[OPT_COUNT] = {
                       "mail servers that may ever be sent the token" },
     [OPT_CLIENT_SECRET] = { "oauth2_client_secret", OPT_TYPE_SECRET, OPT_GROUP_CREDENTIAL, 0, NULL, NULL, 0, 0, NULL,
                             "the application's secret (its value, not its id)" },
-    [OPT_CLIENT_SECRET_FILE] = { "oauth2_client_secret_file", OPT_TYPE_PATH, OPT_GROUP_CREDENTIAL, 0, NULL, NULL, 0, 0,
+    [OPT_CLIENT_SECRET_FILE] = { "oauth2_client_secret_file", OPT_TYPE_FILE, OPT_GROUP_CREDENTIAL, 0, NULL, NULL, 0, 0,
                                  NULL, "file that holds the application's secret" },
+    [OPT_CLIENT_SECRET_COMMAND] = { "oauth2_client_secret_command", OPT_TYPE_COMMAND, OPT_GROUP_CREDENTIAL, 0, NULL, NULL, 0, 0,
+                                    NULL, "program that prints the application's secret" },
+    [OPT_CLIENT_SECRET_EXPIRES] = { "oauth2_client_secret_expires", OPT_TYPE_DATE, OPT_GROUP_CREDENTIAL, 0, NULL, NULL, 0, 0,
+                                    NULL, "when the secret ends, for warnings" },
+    [OPT_CLIENT_CERTIFICATE] = { "oauth2_client_certificate", OPT_TYPE_KEY, OPT_GROUP_CREDENTIAL, 0, NULL, NULL, 0, 0, NULL,
+                                 "the application's certificate: PEM, PKCS#12 or a URI" },
+    [OPT_CLIENT_KEY] = { "oauth2_client_key", OPT_TYPE_KEY, OPT_GROUP_CREDENTIAL, 0, NULL, NULL, 0, 0, NULL,
+                         "its private key, where it is not beside the certificate" },
+    [OPT_CLIENT_KEY_PASSPHRASE_FILE] = { "oauth2_client_key_passphrase_file", OPT_TYPE_FILE, OPT_GROUP_CREDENTIAL, 0, NULL, NULL,
+                                         0, 0, NULL, "file that holds the private key's passphrase" },
+    [OPT_CLIENT_ASSERTION_ALG] = { "oauth2_client_assertion_alg", OPT_TYPE_CHOICE, OPT_GROUP_CREDENTIAL, 0, "PS256",
+                                   "PS256 RS256", 0, 0, NULL, "how the certificate's key signs (RFC 7518 section 3.1)" },
+    [OPT_FEDERATED_TOKEN_FILE] = { "oauth2_federated_token_file", OPT_TYPE_FILE, OPT_GROUP_CREDENTIAL, 0, NULL, NULL, 0, 0,
+                                   "AZURE_FEDERATED_TOKEN_FILE", "file that holds another party's word for the application" },
+    [OPT_MANAGED_IDENTITY] = { "oauth2_managed_identity", OPT_TYPE_TEXT, OPT_GROUP_CREDENTIAL, 0, "system", NULL, 0, 0, NULL,
+                               "which of the machine's identities" },
     [OPT_IDENTITY] = { "oauth2_identity", OPT_TYPE_WORD, OPT_GROUP_NONE, OPT_COMPLETES, NULL, NULL, 0, 0, NULL,
                        "who signs in for this mailbox" },
     [OPT_TOKEN_STORE] = { "oauth2_token_store", OPT_TYPE_TEXT, OPT_GROUP_NONE, 0, NULL, NULL, 0, 0, NULL,
                           "directory of the token files, or none" },
+    [OPT_TOKEN_COMMAND] = { "oauth2_token_command", OPT_TYPE_COMMAND, OPT_GROUP_NONE, 0, NULL, NULL, 0, 0, NULL,
+                            "program that prints an access token" },
+    [OPT_TOKEN_FILE] = { "oauth2_token_file", OPT_TYPE_FILE, OPT_GROUP_NONE, 0, NULL, NULL, 0, 0, NULL,
+                         "file that something else keeps an access token in" },
     [OPT_MIN_LIFETIME] = { "oauth2_min_lifetime", OPT_TYPE_SECONDS, OPT_GROUP_NONE, OPT_COMPLETES, "300", NULL, 0, 86400,
                            NULL, "how long a token must still live to be handed out" },
     [OPT_TIMEOUT] = { "oauth2_timeout", OPT_TYPE_SECONDS, OPT_GROUP_NONE, OPT_COMPLETES, "20", NULL, 1, 600, NULL,
@@ -99,9 +120,10 @@ static bool is_seconds(const struct bearer_option_row *row, const char *value)
            number <= row->maximum;
 }
 
-static bool is_this_machine(const char *host, size_t length)
+/* Hosts that nobody stands in front of: this machine, and Azure's metadata service on the link below it. */
+static bool is_near(const char *host, size_t length)
 {
-    static const char *const names[] = { "127.0.0.1", "[::1]", "localhost" };
+    static const char *const names[] = { "127.0.0.1", "[::1]", "localhost", "169.254.169.254" };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (length == strlen(names[i]) && strncasecmp(host, names[i], length) == 0)
@@ -142,9 +164,81 @@ enum bearer_status bearer_url_check(const char *url, struct bearer_error *err)
     port = *host == '[' ? memchr(host, ']', length) : host;
     port = port != NULL ? memchr(port, ':', length - (size_t)(port - host)) : NULL;
     name = port != NULL ? (size_t)(port - host) : length;
-    if (strncmp(url, "http://", 7) == 0 && !is_this_machine(host, name))
+    if (strncmp(url, "http://", 7) == 0 && !is_near(host, name))
         return bearer_fail(err, BEARER_CONFIG, "'%s' would send secrets in the clear; use https://", url);
     return BEARER_OK;
+}
+
+/* ------------------------------------------------------------------ dates, files and commands */
+
+int64_t bearer_date_parse(const char *date)
+{
+    struct tm day = { 0 }, same;
+    time_t midnight;
+
+    if (strlen(date) != 10 || strspn(date, "0123456789-") != 10 || date[4] != '-' || date[7] != '-')
+        return 0;
+    day.tm_year = atoi(date) - 1900;
+    day.tm_mon = atoi(date + 5) - 1;
+    day.tm_mday = atoi(date + 8);
+    same = day;
+    midnight = timegm(&same); /* which makes the 1st of March of a 30th of February */
+    return same.tm_mon == day.tm_mon && same.tm_mday == day.tm_mday ? (int64_t)midnight : 0;
+}
+
+/* An absolute path, or the name of one of systemd's credentials. */
+static bool is_file(const char *value)
+{
+    size_t prefix = strlen(OPT_CREDENTIAL_PREFIX);
+
+    if (strncmp(value, OPT_CREDENTIAL_PREFIX, prefix) != 0)
+        return value[0] == '/';
+    return value[prefix] != '\0' && value[prefix] != '.' && strpbrk(value + prefix, "/ \t") == NULL;
+}
+
+bool bearer_option_is_uri(const char *value)
+{
+    size_t scheme = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789+.-");
+
+    return scheme > 0 && value[scheme] == ':' && strncmp(value, OPT_CREDENTIAL_PREFIX, strlen(OPT_CREDENTIAL_PREFIX)) != 0;
+}
+
+static enum bearer_status check_file(const struct bearer_option_row *row, const char *value, struct bearer_error *err)
+{
+    if (is_file(value))
+        return BEARER_OK;
+    if (strncmp(value, "file:", 5) == 0)
+        return bearer_fail(err, BEARER_CONFIG, "%s is '%s'; write the file's path itself, which begins with /", row->name, value);
+    if (row->type == OPT_TYPE_KEY && bearer_option_is_uri(value))
+        return BEARER_OK;
+    return bearer_fail(err, BEARER_CONFIG, "%s is '%s'; it must be an absolute path, which begins with /, or " OPT_CREDENTIAL_PREFIX
+                       "NAME%s", row->name, value, row->type == OPT_TYPE_KEY ? " or a URI such as pkcs11:..." : "");
+}
+
+/* No quotes are undone and no variable is filled in: whoever writes them expects a shell.  The arguments are not shown. */
+static enum bearer_status check_command(const struct bearer_option_row *row, const char *value, struct bearer_error *err)
+{
+    if (value[0] != '/')
+        return bearer_fail(err, BEARER_CONFIG, "%s must begin with the absolute path of a program", row->name);
+    if (strpbrk(value, "'\"\\`$|&;<>") != NULL)
+        return bearer_fail(err, BEARER_CONFIG, "%s is run without a shell, so it can hold none of ' \" \\ ` $ | & ; < >: put the "
+                           "command into a script", row->name);
+    return BEARER_OK;
+}
+
+static enum bearer_status check_managed_identity(const struct bearer_option_row *row, const char *value,
+                                                 struct bearer_error *err)
+{
+    static const char *const prefixes[] = { "object:", "resource:" };
+
+    if (strpbrk(value, " \t?&=") == NULL) {
+        for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+            if (strncmp(value, prefixes[i], strlen(prefixes[i])) == 0 && value[strlen(prefixes[i])] != '\0')
+                return BEARER_OK;
+        if (strpbrk(value, ":/") == NULL)
+            return BEARER_OK;
+    }
+    return bearer_fail(err, BEARER_CONFIG, "%s is '%s'; it can be system, a client id, object:ID or resource:ID", row->name, value);
 }
 
 enum bearer_status bearer_option_check(enum bearer_option_id id, const char *value, struct bearer_error *err)
@@ -185,10 +279,21 @@ enum bearer_status bearer_option_check(enum bearer_option_id id, const char *val
             return bearer_fail(err, BEARER_CONFIG, "%s is '%s'; it must be an absolute path, which begins with /", row->name,
                                value);
         break;
+    case OPT_TYPE_DATE:
+        if (bearer_date_parse(value) == 0)
+            return bearer_fail(err, BEARER_CONFIG, "%s is '%s'; it must be a date in the form 2027-01-31", row->name, value);
+        break;
+    case OPT_TYPE_FILE:
+    case OPT_TYPE_KEY:
+        return check_file(row, value, err);
+    case OPT_TYPE_COMMAND:
+        return check_command(row, value, err);
     case OPT_TYPE_TEXT:
     case OPT_TYPE_SECRET:
         break;
     }
+    if (id == OPT_MANAGED_IDENTITY)
+        return check_managed_identity(row, value, err);
     if (id == OPT_TOKEN_STORE && value[0] != '/' && strcmp(value, "none") != 0)
         return bearer_fail(err, BEARER_CONFIG, "%s is '%s'; it must be an absolute path or none", row->name, value);
     return BEARER_OK;

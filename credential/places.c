@@ -93,6 +93,13 @@ char *bearer_user_store(void)
     return path;
 }
 
+char *bearer_credential_path(const char *name)
+{
+    const char *directory = secure_getenv("CREDENTIALS_DIRECTORY");
+
+    return directory != NULL && directory[0] == '/' ? bearer_text_format("%s/%s", directory, name) : NULL;
+}
+
 const char *bearer_provider_directory(void)
 {
     return PKGLIBDIR "/providers";

@@ -19,6 +19,10 @@ const char *bearer_system_store(void);
  * effective user, never one that he does not own, else $STATE_DIRECTORY; NULL if there is none.  Free it. */
 char *bearer_user_store(void);
 
+/* Gives the path of one of the credentials that systemd handed to this program's service, in $CREDENTIALS_DIRECTORY
+ * (systemd.exec(5)); NULL if it was handed none (or without memory).  Free it. */
+char *bearer_credential_path(const char *name);
+
 /* Lends the directory in which provider modules are installed. */
 const char *bearer_provider_directory(void);
 

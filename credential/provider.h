@@ -33,11 +33,21 @@ enum bearer_status {
     BEARER_STATUS_COUNT
 };
 
-/* One option of the account, by its name in sasl.conf(5).  Secrets kept in files arrive as their content, under the
- * name of the option that would have held them (oauth2_client_secret_file arrives as oauth2_client_secret). */
+/* One option of the account, by its name in sasl.conf(5).  What sasl.conf only refers to, the caller has read:
+ *
+ *     in sasl.conf                                     arrives as
+ *     oauth2_client_secret, ..._file, ..._command      oauth2_client_secret
+ *     oauth2_client_key_passphrase_file                oauth2_client_key_passphrase
+ *     oauth2_federated_token_file                      oauth2_federated_token
+ *     oauth2_token_file, oauth2_token_command          oauth2_token, all that is in the file or was printed
+ *     oauth2_client_certificate, oauth2_client_key     the same name; value is the file's name or a URI such as pkcs11:...,
+ *                                                      content what is in the file, NULL for a URI
+ */
 struct bearer_option {
     const char *name;
     const char *value;
+    const void *content; /* of the file that value names; NULL = it names none, or the provider has no use for it */
+    size_t content_length; /* bytes */
 };
 
 /* What a successful request brought.  Everything is copied before grant() returns; wipe your own copy after. */
@@ -47,6 +57,7 @@ struct bearer_grant {
     int64_t refresh_in;        /* seconds from now after which an early renewal is welcome, 0 = not told */
     const char *refresh_token; /* NULL = none came: the one in hand stays good (RFC 6749 section 6) */
     const char *user;          /* who signed in, NULL = not told */
+    int64_t credential_expires; /* seconds since the epoch when the credential that was used ends, 0 = not known */
 };
 
 /* Why there is none.  Never put a secret into either text. */

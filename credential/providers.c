@@ -9,14 +9,22 @@
 
 #define MODULE_PREFIX "module:"
 
+#define ASKS_SERVICE (BEARER_NEEDS_ENDPOINT | BEARER_NEEDS_SCOPE | BEARER_NEEDS_AUTHORITIES)
+
 static const struct bearer_provider_row rows[] = {
-    { "delegated", "a person signed in; the refresh token is kept", BEARER_PER_IDENTITY, true,
-      { OPT_CLIENT_ID, OPT_COUNT }, false },
-    { "app_only", "an application on its own, with its own credential", BEARER_REPEATABLE, true,
-      { OPT_CLIENT_ID, OPT_COUNT }, true },
-    { "password_field", "the program's password is the access token", BEARER_REPEATABLE | BEARER_WANTS_PASSWORD, false,
-      { OPT_COUNT }, false },
-    { MODULE_PREFIX, "a module of your own", BEARER_REPEATABLE, false, { OPT_COUNT }, false },
+    { "delegated", "a person signed in; the refresh token is kept", BEARER_PER_IDENTITY, ASKS_SERVICE, BEARER_FOR_PERSON,
+      { OPT_CLIENT_ID, OPT_COUNT } },
+    { "app_only", "an application on its own, with its own credential", BEARER_REPEATABLE, ASKS_SERVICE | BEARER_NEEDS_CREDENTIAL,
+      BEARER_FOR_APPLICATION, { OPT_CLIENT_ID, OPT_COUNT } },
+    { "managed_identity", "the identity that Azure gives this machine", BEARER_REPEATABLE, BEARER_NEEDS_SCOPE,
+      BEARER_FOR_APPLICATION, { OPT_COUNT } },
+    { "command", "a program prints the access token", BEARER_REPEATABLE, BEARER_NEEDS_FREEDOM, BEARER_FOR_APPLICATION,
+      { OPT_TOKEN_COMMAND, OPT_COUNT } },
+    { "file", "something else keeps the access token in a file", BEARER_REPEATABLE, BEARER_NEEDS_FREEDOM, BEARER_FOR_APPLICATION,
+      { OPT_TOKEN_FILE, OPT_COUNT } },
+    { "password_field", "the program's password is the access token, or its file's path", BEARER_REPEATABLE | BEARER_WANTS_PASSWORD,
+      BEARER_NEEDS_AUTHORITIES, BEARER_FOR_PERSON, { OPT_COUNT } },
+    { MODULE_PREFIX, "a module of your own", 0, BEARER_NEEDS_AUTHORITIES, BEARER_FOR_APPLICATION, { OPT_COUNT } },
 };
 
 const struct bearer_provider_row *bearer_provider_row(const char *oauth2_provider)
@@ -46,7 +54,7 @@ static enum bearer_status check(const char *path, const struct bearer_provider *
                            provider->abi, BEARER_PROVIDER_ABI);
     if (provider->fetch == NULL)
         return bearer_fail(err, BEARER_CONFIG, "provider '%s' has no function fetch", path);
-    if (provider->flags != flags)
+    if ((provider->flags ^ flags) & ~(unsigned)BEARER_REPEATABLE)
         return bearer_fail(err, BEARER_CONFIG, "provider '%s' has properties 0x%x, only 0x%x can be served", path, provider->flags,
                            flags);
     return BEARER_OK;

@@ -6,6 +6,8 @@
 #define RETRY_AFTER_MAX 3600  /* seconds; nobody means more than that */
 #define DROP_AGE 60           /* seconds a token must have lived before a refusal counts against it */
 #define DROP_INTERVAL 300     /* seconds between two drops */
+#define DAY 86400             /* seconds */
+#define ENDS_SOON (30 * DAY)  /* seconds before a credential's end */
 
 static int64_t life(const struct bearer_token *token)
 {
@@ -33,17 +35,23 @@ bool bearer_token_alive(const struct bearer_token *token, int64_t now)
     return token->access_token.length > 0 && now >= token->issued && now < token->expires;
 }
 
-bool bearer_token_usable(const struct bearer_token *token, int64_t min_lifetime, int64_t now)
+static int64_t required(const struct bearer_token *token, const struct bearer_margin *margin)
+{
+    return larger(smaller(margin->usual, life(token) / 10), smaller(margin->demanded, life(token) / 2));
+}
+
+bool bearer_token_usable(const struct bearer_token *token, const struct bearer_margin *margin, int64_t now)
 {
     if (!bearer_token_alive(token, now))
         return false;
-    return is_fresh(token, now) || token->expires - now >= smaller(min_lifetime, life(token) / 10);
+    return is_fresh(token, now) || token->expires - now >= required(token, margin);
 }
 
-bool bearer_token_due(const struct bearer_token *token, int64_t now)
+bool bearer_token_due(const struct bearer_token *token, const struct bearer_margin *margin, int64_t now)
 {
     int64_t from = token->refresh_after != 0 ? token->refresh_after : token->expires - life(token) / 5;
 
+    from = smaller(from, token->expires - required(token, margin) - life(token) / 20);
     return now >= from && !is_fresh(token, now) && !bearer_token_backing_off(token, now);
 }
 
@@ -67,4 +75,14 @@ int64_t bearer_backoff(enum bearer_status status, int64_t failures, int64_t retr
 bool bearer_token_drop_on_refusal(const struct bearer_token *token, int64_t now)
 {
     return now - token->issued >= DROP_AGE && (token->dropped == 0 || now - token->dropped >= DROP_INTERVAL);
+}
+
+bool bearer_credential_ends_soon(int64_t ends, int64_t now)
+{
+    return ends != 0 && ends - now < ENDS_SOON;
+}
+
+bool bearer_credential_end_to_be_told(int64_t ends, int64_t told, int64_t now)
+{
+    return bearer_credential_ends_soon(ends, now) && (told == 0 || now - told >= DAY || now < told);
 }

@@ -7,18 +7,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#define MICROSOFT365_SCOPES "IMAP.AccessAsUser.All POP.AccessAsUser.All SMTP.Send offline_access"
+#define TOKEN(authority) "https://" authority "/" BEARER_TENANT "/oauth2/v2.0/token"
+#define DEVICE(authority) "https://" authority "/" BEARER_TENANT "/oauth2/v2.0/devicecode"
+#define PUBLIC "login.microsoftonline.com"
+#define USGOV "login.microsoftonline.us"
+#define CHINA "login.partner.microsoftonline.cn"
+
+#define MICROSOFT_SCOPES "IMAP.AccessAsUser.All POP.AccessAsUser.All SMTP.Send offline_access"
+
+/* High Volume Email refuses tokens with less than about ten minutes left (MICROSOFT.md 6.6). */
+#define HVE_SERVERS "*.mx.microsoft smtp-hve.office365.com"
+#define HVE_LIFE 660
 
 static const struct bearer_service services[] = {
-    { "microsoft365", "public", "login.microsoftonline.com", "https://outlook.office.com", MICROSOFT365_SCOPES,
-      "https://outlook.office365.com", "*.office365.com *.office.com *.outlook.com *.mx.microsoft" },
-    { "microsoft365", "usgov", "login.microsoftonline.us", "https://outlook.office365.us", MICROSOFT365_SCOPES,
-      "https://outlook.office365.us", "*.office365.us" },
-    { "microsoft365", "usgov_dod", "login.microsoftonline.us", "https://outlook.office365.us", MICROSOFT365_SCOPES,
-      "https://outlook.office365.us", "*.office365.us webmail.apps.mil" },
-    { "microsoft365", "china", "login.partner.microsoftonline.cn", "https://partner.outlook.cn", MICROSOFT365_SCOPES,
-      "https://partner.outlook.cn", "*.outlook.cn" },
+    { "microsoft365", "public", TOKEN(PUBLIC), DEVICE(PUBLIC), "organizations", "https://outlook.office.com", MICROSOFT_SCOPES,
+      "https://outlook.office365.com", "*.office365.com *.office.com *.outlook.com *.mx.microsoft", HVE_SERVERS, HVE_LIFE },
+    { "microsoft365", "usgov", TOKEN(USGOV), DEVICE(USGOV), "organizations", "https://outlook.office365.us", MICROSOFT_SCOPES,
+      "https://outlook.office365.us", "*.office365.us", NULL, 0 },
+    { "microsoft365", "usgov_dod", TOKEN(USGOV), DEVICE(USGOV), "organizations", "https://outlook.office365.us", MICROSOFT_SCOPES,
+      "https://outlook.office365.us", "*.office365.us webmail.apps.mil", NULL, 0 },
+    { "microsoft365", "china", TOKEN(CHINA), DEVICE(CHINA), "organizations", "https://partner.outlook.cn", MICROSOFT_SCOPES,
+      "https://partner.outlook.cn", "*.outlook.cn", NULL, 0 },
+    { "outlook", NULL, TOKEN(PUBLIC), DEVICE(PUBLIC), "consumers", "https://outlook.office.com", MICROSOFT_SCOPES, NULL,
+      "*.office365.com *.outlook.com", NULL, 0 },
+    { "gmail", NULL, "https://oauth2.googleapis.com/token", NULL, NULL, NULL, "https://mail.google.com/", NULL,
+      "*.gmail.com *.googlemail.com", NULL, 0 },
 };
 
 const struct bearer_service *bearer_service_at(unsigned i)
@@ -36,9 +51,25 @@ const struct bearer_service *bearer_service_find(const char *service, const char
     return NULL;
 }
 
-char *bearer_service_endpoint(const struct bearer_service *service, const char *tenant, const char *name)
+char *bearer_service_endpoint(const char *endpoint, const char *tenant)
 {
-    return bearer_text_format("https://%s/%s/oauth2/v2.0/%s", service->authority, tenant, name);
+    const char *place = strstr(endpoint, BEARER_TENANT);
+
+    if (place == NULL)
+        return strdup(endpoint);
+    return bearer_text_format("%.*s%s%s", (int)(place - endpoint), endpoint, tenant, place + strlen(BEARER_TENANT));
+}
+
+const char *bearer_service_cloud(const char *authority)
+{
+    const char *host = strncmp(authority, "https://", 8) == 0 ? authority + 8 : "";
+    size_t origin = strcspn(host, "/");
+
+    for (size_t i = 0; origin > 0 && i < sizeof services / sizeof services[0]; i++)
+        if (services[i].cloud != NULL && strncasecmp(services[i].token_endpoint, authority, 8 + origin) == 0 &&
+            services[i].token_endpoint[8 + origin] == '/')
+            return services[i].cloud;
+    return NULL;
 }
 
 static bool has_no_resource(const char *word, size_t length)

@@ -24,6 +24,8 @@ enum field_tag {
     TAG_CAUSE = 14,
     TAG_TEXT = 15,
     TAG_MARK = 16,
+    TAG_CREDENTIAL_EXPIRES = 17,
+    TAG_EXPIRY_TOLD = 18,
 };
 
 enum field_kind { KIND_SECRET, KIND_TIME, KIND_STRING, KIND_ARRAY, KIND_STATUS };
@@ -55,6 +57,8 @@ static const struct field_row fields[] = {
     { TAG_CAUSE, KIND_ARRAY, AT(cause), SIZE(cause) },
     { TAG_TEXT, KIND_ARRAY, AT(text), SIZE(text) },
     { TAG_MARK, KIND_TIME, AT(mark), 0 },
+    { TAG_CREDENTIAL_EXPIRES, KIND_TIME, AT(credential_expires), 0 },
+    { TAG_EXPIRY_TOLD, KIND_TIME, AT(expiry_told), 0 },
 };
 
 #define FIELD_COUNT (sizeof fields / sizeof fields[0])

@@ -17,6 +17,8 @@ struct bearer_token {
     char *user;        /* who signed in, as the identity provider says; NULL = not told */
     char *binding;     /* what it was issued for, see account.h */
     int64_t dropped;   /* when a mail server's refusal last made us drop an access token */
+    int64_t credential_expires; /* when the certificate or secret that fetched it ends */
+    int64_t expiry_told;        /* when somebody was last told that it ends soon */
 
     /* The last attempt, if it failed. */
     int64_t failed;   /* when; 0 = it did not */

@@ -171,7 +171,7 @@ static enum bearer_status build_message(struct session *session, const sasl_clie
                                         const char *password, struct bearer_error *err)
 {
     const struct bearer_log log = { tell, (void *)(uintptr_t)params->utils };
-    const struct bearer_demand demand = { 0, password, &log };
+    const struct bearer_demand demand = { .password = password, .server = params->serverFQDN, .log = &log };
     struct bearer_outcome outcome = BEARER_OUTCOME_INIT;
     struct bearer_message message = { .mailbox = mailbox, .host = params->serverFQDN };
     char port[SERVICE_MAX];

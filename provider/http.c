@@ -32,10 +32,12 @@ struct transfer {
     CURL *easy;
     CURLM *multi;
     struct curl_slist *headers;
+    struct growing url;
     struct growing form;
     struct growing body;
     int64_t deadline; /* CLOCK_MONOTONIC ms */
     bool too_large;
+    char challenge[HTTP_CHALLENGE_MAX];
     char message[CURL_ERROR_SIZE];
 };
 
@@ -134,6 +136,28 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data)
     return bearer_monotonic() < t->deadline && append(&t->body, bytes, length) ? length : 0;
 }
 
+/* Keeps the first challenge of the answer that counts: behind "100 Continue" another one begins. */
+static size_t take_header(char *line, size_t size, size_t count, void *data)
+{
+    static const char name[] = "WWW-Authenticate:";
+    struct transfer *t = data;
+    size_t length = size * count, skipped = sizeof name - 1;
+
+    if (length >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
+        t->challenge[0] = '\0';
+    if (length <= skipped || strncasecmp(line, name, skipped) != 0 || t->challenge[0] != '\0')
+        return length;
+    for (; skipped < length && strchr(" \t", line[skipped]) != NULL; skipped++)
+        ;
+    while (length > skipped && strchr(" \t\r\n", line[length - 1]) != NULL)
+        length--;
+    if (length - skipped < sizeof t->challenge) {
+        memcpy(t->challenge, line + skipped, length - skipped);
+        t->challenge[length - skipped] = '\0';
+    }
+    return size * count;
+}
+
 void http_reply_clear(struct http_reply *reply)
 {
     bearer_wipe(reply->body, reply->length);
@@ -144,26 +168,57 @@ void http_reply_clear(struct http_reply *reply)
 /* ------------------------------------------------------------------ the request */
 
 /* Appends "name=value", the value url-encoded. */
-static bool append_field(CURL *easy, const struct http_field *field, struct growing *form)
+static bool append_field(CURL *easy, const struct http_field *field, struct growing *text)
 {
     char *value = curl_easy_escape(easy, field->value, (int)strlen(field->value));
-    bool done = value != NULL && (form->length == 0 || append(form, "&", 1)) &&
-                append(form, field->name, strlen(field->name)) && append(form, "=", 1) &&
-                append(form, value, strlen(value));
+    bool done = value != NULL && append(text, field->name, strlen(field->name)) && append(text, "=", 1) &&
+                append(text, value, strlen(value));
 
     bearer_wipe_string(value);
     curl_free(value);
     return done;
 }
 
-/* A list of fields; none is an empty body. */
-static bool encode_form(CURL *easy, const struct http_field *fields, struct growing *form)
+/* Appends a list of fields, with something before the first; none is an empty text. */
+static bool append_fields(CURL *easy, const char *before, const struct http_field *fields, struct growing *text)
 {
-    bool done = append(form, "", 0);
+    bool done = append(text, "", 0);
 
     for (; done && fields->name != NULL; fields++)
-        if (fields->value != NULL)
-            done = append_field(easy, fields, form);
+        if (fields->value != NULL) {
+            done = append(text, before, strlen(before)) && append_field(easy, fields, text);
+            before = "&";
+        }
+    return done;
+}
+
+static bool encode_url(struct transfer *t, const struct http_request *request)
+{
+    return append(&t->url, request->url, strlen(request->url)) &&
+           (request->query == NULL ||
+            append_fields(t->easy, strchr(request->url, '?') != NULL ? "&" : "?", request->query, &t->url));
+}
+
+static bool encode_form(struct transfer *t, const struct http_request *request)
+{
+    return request->form == NULL || append_fields(t->easy, "", request->form, &t->form);
+}
+
+static bool list_header(struct transfer *t, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(t->headers, line);
+
+    if (longer != NULL)
+        t->headers = longer;
+    return longer != NULL;
+}
+
+static bool list_headers(struct transfer *t, const struct http_request *request)
+{
+    bool done = list_header(t, "Accept: application/json");
+
+    for (size_t i = 0; done && request->headers != NULL && request->headers[i] != NULL; i++)
+        done = list_header(t, request->headers[i]);
     return done;
 }
 
@@ -187,7 +242,7 @@ static CURLcode set_options(struct transfer *t, const struct http_request *reque
 {
     CURLcode code = CURLE_OK;
 
-    SET(CURLOPT_URL, request->url);
+    SET(CURLOPT_URL, t->url.bytes);
 #if LIBCURL_VERSION_NUM >= 0x075500
     SET(CURLOPT_PROTOCOLS_STR, "https,http");
 #else
@@ -208,8 +263,12 @@ static CURLcode set_options(struct transfer *t, const struct http_request *reque
     SET(CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, t);
+    SET(CURLOPT_HEADERFUNCTION, take_header);
+    SET(CURLOPT_HEADERDATA, t);
     SET(CURLOPT_ERRORBUFFER, t->message);
     SET(CURLOPT_FORBID_REUSE, 1L);
+    if (request->connect_time > 0)
+        SET(CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_time);
     if (t->form.bytes != NULL) {
         SET(CURLOPT_POSTFIELDSIZE, (long)t->form.length);
         SET(CURLOPT_POSTFIELDS, t->form.bytes);
@@ -227,8 +286,11 @@ static void transfer_clear(struct transfer *t)
         curl_multi_remove_handle(t->multi, t->easy);
     curl_easy_cleanup(t->easy);
     curl_multi_cleanup(t->multi);
+    for (struct curl_slist *header = t->headers; header != NULL; header = header->next)
+        bearer_wipe_string(header->data);
     curl_slist_free_all(t->headers);
     shield_down(&shield);
+    growing_clear(&t->url);
     growing_clear(&t->form);
     growing_clear(&t->body);
 }
@@ -237,9 +299,8 @@ static enum bearer_status transfer_set_up(struct transfer *t, const struct http_
 {
     t->easy = curl_easy_init();
     t->multi = curl_multi_init();
-    t->headers = curl_slist_append(NULL, "Accept: application/json");
-    if (t->easy == NULL || t->multi == NULL || t->headers == NULL ||
-        (request->form != NULL && !encode_form(t->easy, request->form, &t->form)))
+    if (t->easy == NULL || t->multi == NULL || !list_headers(t, request) || !encode_url(t, request) ||
+        !encode_form(t, request))
         return bearer_fail(err, BEARER_NOMEM, "out of memory");
     if (set_options(t, request) != CURLE_OK || curl_multi_add_handle(t->multi, t->easy) != CURLM_OK)
         return bearer_fail(err, BEARER_LOCAL, "libcurl does not take its options: is it older than 7.77?");
@@ -331,6 +392,17 @@ static void take_reply(struct transfer *t, struct http_reply *reply)
     reply->body = t->body.bytes;
     reply->length = t->body.length;
     t->body = (struct growing){ NULL, 0, 0 };
+    memcpy(reply->challenge, t->challenge, sizeof reply->challenge);
+}
+
+/* Whether a failure came before there was a connection. */
+static bool never_connected(const struct transfer *t, CURLcode code)
+{
+    curl_off_t connected = 0;
+
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected) == CURLE_OK && connected == 0;
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
 }
 
 /* One try.  *code_out is libcurl's, to tell what may be tried again. */
@@ -343,6 +415,7 @@ static enum bearer_status try_once(const struct http_request *request, struct ht
     *code_out = CURLE_FAILED_INIT;
     if (st == BEARER_OK) {
         *code_out = run(&t, request->deadline);
+        reply->unreachable = never_connected(&t, *code_out);
         if (*code_out != CURLE_OK)
             st = explain(&t, request, *code_out, err);
         else
@@ -371,7 +444,7 @@ enum bearer_status http_send(const struct http_request *request, struct http_rep
         return st;
     st = try_once(request, reply, &code, &first);
     pause = reply->retry_after > 0 ? reply->retry_after * 1000 : RETRY_PAUSE;
-    if (worth_a_retry(st, code, reply) && bearer_monotonic() + pause + RETRY_PAUSE < request->deadline) {
+    if (!request->once && worth_a_retry(st, code, reply) && bearer_monotonic() + pause + RETRY_PAUSE < request->deadline) {
         bearer_sleep(pause);
         http_reply_clear(reply);
         bearer_error_clear(&first);

@@ -35,11 +35,14 @@ needs() {
 plugin=$top_builddir/.libs/libsaslbearer.so
 exports "$plugin" sasl_client_plug_init
 needs "$plugin"
-for provider in delegated app_only password_field; do
+for provider in delegated app_only managed_identity command file password_field; do
     exports "$top_builddir/.libs/$provider.so" bearer_provider
 done
 needs "$top_builddir/.libs/delegated.so" libcurl libjansson
 needs "$top_builddir/.libs/app_only.so" libcurl libjansson
+needs "$top_builddir/.libs/managed_identity.so" libcurl libjansson
+needs "$top_builddir/.libs/command.so" libjansson
+needs "$top_builddir/.libs/file.so" libjansson
 needs "$top_builddir/.libs/password_field.so"
 
 # Nothing in the plugin may end, print from, or otherwise disturb its host.

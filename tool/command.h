@@ -49,4 +49,7 @@ struct bearer_holder *command_find(struct bearer_context *context, const char *u
 /* Writes "3 min", "2 h", "5 days" for a number of seconds. */
 const char *command_duration(int64_t seconds, char *out, size_t size);
 
+/* Writes "the client secret ends in 6 days, on 2026-12-01: ..." if a credential's end is near or past.  False: it is not. */
+bool command_credential_end(const struct bearer_account *account, const struct bearer_token *token, char *out, size_t size);
+
 #endif

@@ -1,5 +1,6 @@
 /* renew.c - sasl-bearer renew: renew tokens before anybody waits for them. */
 #include "credential/clock.h"
+#include "credential/renewal.h"
 #include "tool/command.h"
 
 #include <errno.h>
@@ -29,6 +30,25 @@ static int renew(struct bearer_context *context, struct bearer_holder *holder, c
     }
     bearer_outcome_clear(&outcome);
     return result;
+}
+
+/* Tells once a day that a credential is about to end, while there is time.  The line goes where errors go: to the journal, to
+ * whoever reads cron's mail. */
+static void warn_of_end(struct bearer_context *context, struct bearer_holder *holder, const char *name)
+{
+    const struct bearer_account *account = bearer_holder_account(holder);
+    struct bearer_token state = BEARER_TOKEN_INIT;
+    const char *what;
+    char text[256];
+
+    if (bearer_peek(context, holder, &state, NULL, NULL) == BEARER_OK &&
+        bearer_credential_end_to_be_told(bearer_account_credential_end(account, &state, &what), state.expiry_told, bearer_now()) &&
+        command_credential_end(account, &state, text, sizeof text)) {
+        fprintf(stderr, "sasl-bearer: %s: %s account=%s provider=%s cause=credential_end\n", name, text, account->name,
+                account->provider_name);
+        bearer_credential_end_told(context, holder);
+    }
+    bearer_token_clear(&state);
 }
 
 struct round {
@@ -66,6 +86,8 @@ static void renew_if_time(void *data, struct bearer_holder *holder, const char *
         result = command_fail(&why);
     else if (time)
         result = renew(round->context, holder, name);
+    if (holder != NULL)
+        warn_of_end(round->context, holder, name);
     if (result > round->worst) /* sysexits happen to rise with the need for a person: 75, 77, 78 */
         round->worst = result;
 }

@@ -32,6 +32,7 @@ struct row {
     const char *path;     /* NULL = nothing is stored */
     const struct standing *standing;
     const struct bearer_token *token; /* NULL = there is none to tell of */
+    int64_t credential_expires; /* seconds since the epoch; 0 = not known */
     char text[800];       /* for people */
 };
 
@@ -53,18 +54,20 @@ static const struct standing *judge(const struct bearer_account *account, const 
                                     int64_t now)
 {
     bool per_identity = account->provider->flags & BEARER_PER_IDENTITY;
+    const char *what;
 
     if (per_identity && (foreign || token->refresh_token.length == 0))
         return &NOT_SIGNED_IN;
     if (token->failed != 0)
         return standing_after_failure(token);
-    if (per_identity && now - token->issued > REFRESH_TOKEN_LIFE - EXPIRING)
+    if (bearer_credential_ends_soon(bearer_account_credential_end(account, token, &what), now) ||
+        (per_identity && now - token->issued > REFRESH_TOKEN_LIFE - EXPIRING))
         return &EXPIRING_SOON;
-    return bearer_token_usable(token, account->min_lifetime, now) ? &OK : &DUE;
+    return bearer_token_usable(token, &account->margin, now) ? &OK : &DUE;
 }
 
 /* When the token ends, or why there is none. */
-static void describe(struct row *row, bool foreign, int64_t now)
+static void describe(struct row *row, const struct bearer_account *account, bool foreign, int64_t now)
 {
     char life[32];
 
@@ -76,9 +79,9 @@ static void describe(struct row *row, bool foreign, int64_t now)
                  foreign ? "the sign-in was made under other settings: run sasl-bearer login" : "run sasl-bearer login");
     else if (row->token->failed != 0)
         snprintf(row->text, sizeof row->text, "%s", row->token->text);
-    else if (row->standing == &EXPIRING_SOON)
+    else if (row->standing == &EXPIRING_SOON && !command_credential_end(account, row->token, row->text, sizeof row->text))
         snprintf(row->text, sizeof row->text, "the sign-in dies of disuse soon: run sasl-bearer renew");
-    else
+    else if (row->standing != &EXPIRING_SOON)
         snprintf(row->text, sizeof row->text, "fetched at the next login");
 }
 
@@ -109,11 +112,11 @@ static json_t *row_json(const struct row *row)
 {
     const struct bearer_token *token = row->token;
 
-    return json_pack("{s:s, s:s?, s:s, s:s, s:o, s:o, s:o, s:o, s:s?}", "account", row->name, "provider", row->provider,
+    return json_pack("{s:s, s:s?, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s?}", "account", row->name, "provider", row->provider,
                      "state", row->standing->word, "text", row->text, "issued",
                      time_or_null(token != NULL ? token->issued : 0), "expires",
                      time_or_null(token != NULL ? token->expires : 0), "signed_in",
-                     time_or_null(token != NULL ? token->signed_in : 0), "failure", failure_or_null(token), "store",
+                     time_or_null(token != NULL ? token->signed_in : 0), "credential_expires", time_or_null(row->credential_expires), "failure", failure_or_null(token), "store",
                      row->path);
 }
 
@@ -139,6 +142,7 @@ static void put_account(void *data, struct bearer_holder *holder, const char *na
     struct bearer_error why = BEARER_ERROR_INIT;
     const struct bearer_account *account;
     int64_t now = bearer_now();
+    const char *what;
     bool foreign;
 
     if (holder == NULL) {
@@ -156,8 +160,9 @@ static void put_account(void *data, struct bearer_holder *holder, const char *na
         snprintf(row.text, sizeof row.text, "%s", why.text);
     } else {
         row.token = &token;
+        row.credential_expires = bearer_account_credential_end(account, &token, &what);
         row.standing = judge(account, &token, foreign, now);
-        describe(&row, foreign, now);
+        describe(&row, account, foreign, now);
     }
     put_row(answer, &row);
     bearer_token_clear(&token);

@@ -49,7 +49,7 @@ check "and ends well on SIGTERM" watcher_ends
 # ---- status --json
 
 check "status --json has the members that the manual names, and no more" equals \
-    "account expires failure issued provider signed_in state store text ok None" "$(json relay@contoso.com)"
+    "account credential_expires expires failure issued provider signed_in state store text ok None" "$(json relay@contoso.com)"
 check "nagios: all is well" says "OK - all accounts are well" "$(nagios)"
 
 # ---- trouble

@@ -144,7 +144,7 @@ static void an_account_is_told_by_name_file_and_line(void **state)
     assert_string_equal(account->provider_name, "delegated");
     assert_string_equal(account->provider->name, "delegated");
     assert_int_equal(account->timeout, 20);
-    assert_int_equal(account->min_lifetime, 300);
+    assert_int_equal(account->margin.usual, 300);
     bearer_account_free(&account);
     bearer_account_free(&account);
     bearer_config_free(&config);
@@ -153,7 +153,7 @@ static void an_account_is_told_by_name_file_and_line(void **state)
     assert_string_equal(account->origin, system_file()); /* the top stands in the whole file */
     assert_string_equal(account->section, "*");
     assert_int_equal(account->timeout, 7);
-    assert_int_equal(account->min_lifetime, 660);
+    assert_int_equal(account->margin.usual, 660);
     bearer_account_free(&account);
     bearer_config_free(&config);
 }
@@ -490,7 +490,7 @@ static void what_an_account_lacks_reads_as_the_table_says(void **state)
         { "oauth2_timeout: 5\n", " lacks oauth2_client_id, which provider delegated needs" },
         { "oauth2_provider: app_only\n", " lacks oauth2_client_id, which provider app_only needs" },
         { "oauth2_provider: app_only\noauth2_client_id: x\n",
-          " lacks a credential, such as oauth2_client_secret_file, which provider app_only needs" },
+          " lacks a credential, such as oauth2_client_certificate or oauth2_client_secret_file, which provider app_only needs" },
         { "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\n",
           " lacks oauth2_tenant, which provider app_only needs" },
         { "oauth2_provider: app_only\noauth2_client_id: x\noauth2_client_secret: s\noauth2_tenant: organizations\n",
@@ -629,7 +629,7 @@ static void program_and_environment_complete_an_account_as_the_table_says(void *
     assert_string_equal(account->values[OPT_TENANT], "program.example");
     assert_string_equal(account->values[OPT_CLIENT_ID], "program-id");
     assert_int_equal(account->timeout, 5); /* the file was first */
-    assert_int_equal(account->min_lifetime, 55);
+    assert_int_equal(account->margin.usual, 55);
     assert_string_equal(account->values[OPT_TOKEN_ENDPOINT],
                         "https://login.microsoftonline.us/program.example/oauth2/v2.0/token");
     assert_null(account->values[OPT_CLIENT_SECRET]);

@@ -160,7 +160,7 @@ static void mistakes_read_as_the_table_says(void **state)
         { "[a]\noauth2_token_endpoint: http://x.example/\n", "a",
           ":2: oauth2_token_endpoint: 'http://x.example/' would send secrets in the clear; use https://" },
         { "[a]\noauth2_client_secret_file: relay.secret\n", "a",
-          ":2: oauth2_client_secret_file is 'relay.secret'; it must be an absolute path, which begins with /" },
+          ":2: oauth2_client_secret_file is 'relay.secret'; it must be an absolute path, which begins with /, or credential:NAME" },
         { "[a]\noauth2_jailed_programs: smtp\n", "a",
           ":2: oauth2_jailed_programs stands only above the first section of the system's sasl.conf" },
         { "[a]\n[b]\n[A]\n", "a", ":3: section [a] stands already at %s:1; join them" },

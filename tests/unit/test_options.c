@@ -32,7 +32,7 @@ static const struct samples word_samples = {
 static const struct samples url_samples = {
     { "https://login.example.com/token", "https://login.example.com:8443/a/b?c=d", "https://192.0.2.1/",
       "https://[2001:db8::1]/", "https://[2001:db8::1]:8443/", "https://x", "http://localhost/token",
-      "http://LOCALHOST:8080/", "http://127.0.0.1:8080/", "http://[::1]:8080/token", "http://[::1]",
+      "http://LOCALHOST:8080/", "http://127.0.0.1:8080/", "http://[::1]:8080/token", "http://[::1]", "http://169.254.169.254/metadata",
       "https://example.com/@path" },
     { { "login.example.com", ": 'login.example.com' is not a URL that begins with https://" },
       { "ftp://example.com/", ": 'ftp://example.com/' is not a URL that begins with https://" },
@@ -72,6 +72,58 @@ static const struct samples path_samples = {
     { { "relay.pem", " is 'relay.pem'; it must be an absolute path, which begins with /" },
       { "~/relay.pem", " is '~/relay.pem'; it must be an absolute path, which begins with /" },
       { "./x", " is './x'; it must be an absolute path, which begins with /" } }
+};
+
+static const struct samples date_samples = {
+    { "2027-01-31", "2028-02-29", "1999-12-31" },
+    { { "2027-02-29", " is '2027-02-29'; it must be a date in the form 2027-01-31" },
+      { "2027-1-31", " is '2027-1-31'; it must be a date in the form 2027-01-31" },
+      { "31.01.2027", " is '31.01.2027'; it must be a date in the form 2027-01-31" },
+      { "2027-13-01", " is '2027-13-01'; it must be a date in the form 2027-01-31" },
+      { "2027-01-00", " is '2027-01-00'; it must be a date in the form 2027-01-31" },
+      { "2027-01-31x", " is '2027-01-31x'; it must be a date in the form 2027-01-31" },
+      { "soon", " is 'soon'; it must be a date in the form 2027-01-31" } }
+};
+
+static const struct samples file_samples = {
+    { "/etc/sasl2/relay.pem", "/with blank", "credential:relay-secret", "credential:a.pem" },
+    { { "credential:", NULL },
+      { "credential:../x", NULL },
+      { "credential:a/b", NULL },
+      { "credential:.", NULL },
+      { "file:/etc/x", " is 'file:/etc/x'; write the file's path itself, which begins with /" } }
+};
+
+static const struct samples only_file_samples = {
+    { NULL },
+    { { "relay.pem", " is 'relay.pem'; it must be an absolute path, which begins with /, or credential:NAME" },
+      { "pkcs11:object=relay", " is 'pkcs11:object=relay'; it must be an absolute path, which begins with /, or credential:NAME" } }
+};
+
+static const struct samples key_samples = {
+    { "pkcs11:object=relay;type=cert", "handle:0x81000001" },
+    { { "relay.pem", " is 'relay.pem'; it must be an absolute path, which begins with /, or credential:NAME or a URI such as "
+                     "pkcs11:..." },
+      { "Pkcs11:x", NULL } }
+};
+
+static const struct samples command_samples = {
+    { "/usr/bin/az account get-access-token --resource https://outlook.office365.com --query x?", "/bin/true" },
+    { { "az account", " must begin with the absolute path of a program" },
+      { "/bin/sh -c 'echo x'", " is run without a shell, so it can hold none of ' \" \\ ` $ | & ; < >: put the command into a script" },
+      { "/bin/echo $HOME", NULL },
+      { "/bin/cat x | head", NULL },
+      { "/bin/cat < x", NULL } }
+};
+
+static const struct samples identity_samples = {
+    { "system", "4f5a9f88-1111-1111-1111-bdca9a88c089", "object:4f5a9f88-1111-1111-1111-bdca9a88c089",
+      "resource:/subscriptions/x/resourceGroups/y/providers/Microsoft.ManagedIdentity/userAssignedIdentities/z" },
+    { { "object:", " is 'object:'; it can be system, a client id, object:ID or resource:ID" },
+      { "client:x", " is 'client:x'; it can be system, a client id, object:ID or resource:ID" },
+      { "/subscriptions/x", " is '/subscriptions/x'; it can be system, a client id, object:ID or resource:ID" },
+      { "two words", NULL },
+      { "a&resource=b", NULL } }
 };
 
 static const struct samples text_samples = { { "anything at all", "x", "a#b", "a 'quoted' word" }, { { NULL, NULL } } };
@@ -163,8 +215,24 @@ static void visit_all(visit_function *good, visit_function *bad)
         case OPT_TYPE_PATH:
             visit(id, &path_samples, good, bad);
             break;
+        case OPT_TYPE_DATE:
+            visit(id, &date_samples, good, bad);
+            break;
+        case OPT_TYPE_FILE:
+            visit(id, &file_samples, good, bad);
+            visit(id, &only_file_samples, good, bad);
+            break;
+        case OPT_TYPE_KEY:
+            visit(id, &file_samples, good, bad);
+            visit(id, &key_samples, good, bad);
+            break;
+        case OPT_TYPE_COMMAND:
+            visit(id, &command_samples, good, bad);
+            break;
         case OPT_TYPE_TEXT:
-            visit(id, id == OPT_TOKEN_STORE ? &store_samples : &text_samples, good, bad);
+            visit(id, id == OPT_TOKEN_STORE        ? &store_samples
+                      : id == OPT_MANAGED_IDENTITY ? &identity_samples
+                                                   : &text_samples, good, bad);
             break;
         case OPT_TYPE_SECRET:
             visit(id, &text_samples, good, bad);
@@ -198,7 +266,7 @@ static void every_row_is_well_formed(void **state)
         if (row->type == OPT_TYPE_CHOICE || row->type == OPT_TYPE_SECONDS)
             assert_non_null(row->fallback);
         if (row->environment != NULL)
-            assert_true(row->flags & OPT_COMPLETES);
+            assert_true((row->flags & OPT_COMPLETES) || i == OPT_FEDERATED_TOKEN_FILE);
     }
 }
 

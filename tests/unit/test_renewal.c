@@ -48,10 +48,10 @@ static void a_token_is_usable_as_the_table_says(void **state)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct bearer_token token = token_of(table[i].life);
 
-        if (bearer_token_usable(&token, table[i].min_lifetime, BORN + table[i].age) != table[i].usable)
+        if (bearer_token_usable(&token, &(struct bearer_margin){ table[i].min_lifetime, 0 }, BORN + table[i].age) != table[i].usable)
             fail_msg("%s", table[i].what);
         bearer_secret_clear(&token.access_token);
-        if (bearer_token_usable(&token, table[i].min_lifetime, BORN + table[i].age))
+        if (bearer_token_usable(&token, &(struct bearer_margin){ table[i].min_lifetime, 0 }, BORN + table[i].age))
             fail_msg("%s, but there is no token", table[i].what);
     }
 }
@@ -63,8 +63,8 @@ static void times_beyond_2038_are_times(void **state)
     (void)state;
     token.issued = INT64_C(5000000000);
     token.expires = token.issued + 3600;
-    assert_true(bearer_token_usable(&token, 300, token.issued + 60));
-    assert_false(bearer_token_usable(&token, 300, token.issued + 3600));
+    assert_true(bearer_token_usable(&token, &(struct bearer_margin){ 300, 0 }, token.issued + 60));
+    assert_false(bearer_token_usable(&token, &(struct bearer_margin){ 300, 0 }, token.issued + 3600));
     bearer_token_clear(&token);
 }
 
@@ -94,7 +94,7 @@ static void a_token_is_due_as_the_table_says(void **state)
         struct bearer_token token = token_of(table[i].life);
 
         token.refresh_after = table[i].refresh_in != 0 ? BORN + table[i].refresh_in : 0;
-        if (bearer_token_due(&token, BORN + table[i].age) != table[i].due)
+        if (bearer_token_due(&token, &(struct bearer_margin){ 300, 0 }, BORN + table[i].age) != table[i].due)
             fail_msg("%s", table[i].what);
         bearer_token_clear(&token);
     }
@@ -107,8 +107,8 @@ static void a_token_is_not_due_while_a_failures_pause_lasts(void **state)
     (void)state;
     token.failed = BORN + 3000;
     token.retry_at = BORN + 3060;
-    assert_false(bearer_token_due(&token, BORN + 3059));
-    assert_true(bearer_token_due(&token, BORN + 3060));
+    assert_false(bearer_token_due(&token, &(struct bearer_margin){ 300, 0 }, BORN + 3059));
+    assert_true(bearer_token_due(&token, &(struct bearer_margin){ 300, 0 }, BORN + 3060));
     bearer_token_clear(&token);
 }
 

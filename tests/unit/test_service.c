@@ -31,7 +31,7 @@ static void every_preset_is_whole(void **state)
     (void)state;
     for (i = 0; (row = bearer_service_at(i)) != NULL; i++) {
         struct bearer_error err = BEARER_ERROR_INIT;
-        char *endpoint = bearer_service_endpoint(row, "contoso.com", "token");
+        char *endpoint = bearer_service_endpoint(row->token_endpoint, "contoso.com");
         const char *servers = row->servers, *word;
         size_t length;
 
@@ -39,10 +39,15 @@ static void every_preset_is_whole(void **state)
         if (row->cloud != NULL)
             assert_int_equal(bearer_option_check(OPT_CLOUD, row->cloud, &err), BEARER_OK);
         assert_int_equal(bearer_url_check(endpoint, &err), BEARER_OK);
-        assert_text(endpoint, "https://%s/contoso.com/oauth2/v2.0/token", row->authority);
-        is_resource(row->delegated_resource);
+        assert_null(strpbrk(endpoint, "{}"));
+        assert_int_equal(strstr(row->token_endpoint, BEARER_TENANT) != NULL, row->tenant != NULL);
+        if (row->device_endpoint != NULL)
+            assert_int_equal(strstr(row->device_endpoint, BEARER_TENANT) != NULL, row->tenant != NULL);
         is_words(row->delegated_scopes);
-        assert_non_null(strstr(row->delegated_scopes, "offline_access"));
+        if (row->delegated_resource != NULL) {
+            is_resource(row->delegated_resource);
+            assert_non_null(strstr(row->delegated_scopes, "offline_access"));
+        }
         if (row->app_only_resource != NULL)
             is_resource(row->app_only_resource);
         is_words(row->servers);
@@ -50,6 +55,9 @@ static void every_preset_is_whole(void **state)
         assert_false(bearer_text_host_in(row->servers, "mail.example.com"));
         while (bearer_text_word(&servers, &word, &length))
             assert_true(memchr(word, '.', length) != NULL); /* never a whole top-level domain */
+        assert_int_equal(row->long_life_servers != NULL, row->long_life > 0);
+        if (row->long_life_servers != NULL)
+            is_words(row->long_life_servers);
         for (unsigned j = 0; j < i; j++)
             assert_false(strcmp(row->name, bearer_service_at(j)->name) == 0 &&
                          (row->cloud == NULL || strcmp(row->cloud, bearer_service_at(j)->cloud) == 0));
@@ -99,7 +107,10 @@ static void microsofts_clouds_have_the_documented_hosts(void **state)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const struct bearer_service *row = bearer_service_find("microsoft365", table[i].cloud);
 
-        assert_string_equal(row->authority, table[i].authority);
+        assert_string_equal(row->token_endpoint,
+                            scratch_text("https://%s/{tenant}/oauth2/v2.0/token", table[i].authority));
+        assert_string_equal(bearer_service_cloud(scratch_text("https://%s/", table[i].authority)),
+                            strcmp(table[i].cloud, "usgov_dod") == 0 ? "usgov" : table[i].cloud);
         assert_string_equal(row->app_only_resource, table[i].app_only);
         assert_true(bearer_text_host_in(row->servers, table[i].mail_host));
     }
@@ -133,9 +144,47 @@ static void a_scope_gets_its_resource_as_the_table_says(void **state)
     }
 }
 
-static void an_endpoint_is_made_of_authority_tenant_and_name(void **state)
+static void only_microsofts_authorities_have_a_cloud(void **state)
 {
-    char *endpoint = bearer_service_endpoint(bearer_service_find("microsoft365", "public"), "organizations", "devicecode");
+    (void)state;
+    assert_string_equal(bearer_service_cloud("https://login.microsoftonline.us"), "usgov");
+    assert_string_equal(bearer_service_cloud("https://LOGIN.microsoftonline.com/"), "public");
+    assert_null(bearer_service_cloud("http://login.microsoftonline.com/"));
+    assert_null(bearer_service_cloud("https://login.microsoftonline.com.example.org/"));
+    assert_null(bearer_service_cloud("https://login.microsoftonline.co"));
+    assert_null(bearer_service_cloud("https://"));
+    assert_null(bearer_service_cloud(""));
+}
+
+static void high_volume_email_wants_tokens_that_live_long(void **state)
+{
+    const struct bearer_service *row = bearer_service_find("microsoft365", "public");
+
+    (void)state;
+    assert_int_equal(row->long_life, 660);
+    assert_true(bearer_text_host_in(row->long_life_servers, "smtp.hve.mx.microsoft"));
+    assert_true(bearer_text_host_in(row->long_life_servers, "smtp-hve.office365.com"));
+    assert_false(bearer_text_host_in(row->long_life_servers, "smtp.office365.com"));
+    assert_true(bearer_text_host_in(row->servers, "smtp.hve.mx.microsoft"));
+}
+
+static void personal_services_are_as_their_owners_document(void **state)
+{
+    const struct bearer_service *outlook = bearer_service_find("outlook", "public"), *gmail = bearer_service_find("gmail", "china");
+
+    (void)state;
+    assert_string_equal(outlook->tenant, "consumers");
+    assert_null(outlook->app_only_resource);
+    assert_true(bearer_text_host_in(outlook->servers, "smtp-mail.outlook.com"));
+    assert_true(bearer_text_host_in(outlook->servers, "outlook.office365.com"));
+    assert_string_equal(gmail->delegated_scopes, "https://mail.google.com/");
+    assert_null(gmail->device_endpoint);
+    assert_true(bearer_text_host_in(gmail->servers, "imap.gmail.com"));
+}
+
+static void an_endpoint_is_made_of_its_form_and_a_tenant(void **state)
+{
+    char *endpoint = bearer_service_endpoint(bearer_service_find("microsoft365", "public")->device_endpoint, "organizations");
 
     (void)state;
     assert_string_equal(endpoint, "https://login.microsoftonline.com/organizations/oauth2/v2.0/devicecode");
@@ -147,9 +196,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         scratch_test(every_preset_is_whole),
         scratch_test(every_choice_of_service_and_cloud_has_a_preset_but_custom),
-        cmocka_unit_test(microsofts_clouds_have_the_documented_hosts),
+        scratch_test(microsofts_clouds_have_the_documented_hosts),
         cmocka_unit_test(a_scope_gets_its_resource_as_the_table_says),
-        cmocka_unit_test(an_endpoint_is_made_of_authority_tenant_and_name),
+        cmocka_unit_test(only_microsofts_authorities_have_a_cloud),
+        cmocka_unit_test(high_volume_email_wants_tokens_that_live_long),
+        cmocka_unit_test(personal_services_are_as_their_owners_document),
+        cmocka_unit_test(an_endpoint_is_made_of_its_form_and_a_tenant),
     };
 
     return run_group("service", tests);
