@@ -772,8 +772,8 @@ enum bearer_status bearer_sign_out(struct bearer_context *context, struct bearer
     st = bearer_store_read(job.locked, &token, err);
     *had_out = st == BEARER_OK && (token->access_token.length > 0 || token->refresh_token.length > 0);
     bearer_guard_unlock(&context->guard);
-    /* Twice: the slot before must not keep what was signed out of. */
-    for (int slot = 0; slot < 2 && st == BEARER_OK && *had_out; slot++)
+    /* Twice: the slot before must not keep what was signed out of, nor what a sign-out left that was broken off. */
+    for (int slot = 0; slot < 2 && st == BEARER_OK; slot++)
         st = bearer_store_write(job.locked, &nothing, NULL, err);
     unlock_keeper(&job);
     return st;

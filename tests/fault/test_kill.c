@@ -2,8 +2,9 @@
  *
  * KILLS in the environment: how many at random instants.  SEED: which.
  */
+#include "tests/fault/killed.h"
 #include "tests/fault/numbered.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/scratch_store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,38 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define WRITERS 4
-
-static int kill_begin(void **state)
-{
-    int result = scratch_begin(state);
-
-    return result != 0 ? result : mkdir(scratch_path("store"), 0700);
-}
-
-#define kill_test(test) cmocka_unit_test_setup_teardown(test, kill_begin, scratch_end)
-
-static const char *token_path(void)
-{
-    return scratch_path("store/delegated-bob.token");
-}
-
-static struct bearer_store *open_store(unsigned flags)
-{
-    struct bearer_error err = BEARER_ERROR_INIT;
-    struct bearer_store *store;
-
-    if (bearer_store_open(token_path(), flags, &store, &err) != BEARER_OK)
-        fail_msg("%s", err.text);
-    assert_non_null(store);
-    return store;
-}
 
 static long read_now(void)
 {
@@ -276,16 +250,25 @@ struct work {
     bool empty;  /* there is a file, of no length: its maker was killed */
 };
 
+/* One writer's life. */
+struct life {
+    const struct work *work;
+    const char *path;
+    int reports[2];
+};
+
 /* Adds states; reports each. */
-static void work_through(const struct work *work, const char *path, int reports)
+static void work_through(const void *data)
 {
+    const struct life *life = data;
+    const struct work *work = life->work;
     struct bearer_store *store;
 
-    if (bearer_store_open(path, BEARER_STORE_CREATE, &store, NULL) != BEARER_OK || !bearer_store_lock(store))
+    if (bearer_store_open(life->path, BEARER_STORE_CREATE, &store, NULL) != BEARER_OK || !bearer_store_lock(store))
         _exit(1);
     for (long number = work->before + 1; number <= work->before + work->writes; number++)
         if (number_write(store, number, NULL, NULL) != BEARER_OK ||
-            write(reports, &number, sizeof number) != (ssize_t)sizeof number)
+            write(life->reports[1], &number, sizeof number) != (ssize_t)sizeof number)
             _exit(1);
     bearer_store_unlock(store);
     bearer_store_free(&store);
@@ -308,50 +291,20 @@ static void prepare(const struct work *work)
     }
 }
 
-/* Runs the work up to the given stop, of two for each system call (before and after), and kills it there.  False: it came to its
- * end before.  *reported_out: the last state that it said is stored. */
-static bool killed_at(const struct work *work, long stop, long *reported_out)
+/* Kills the work at that stop.  *reported_out: the last state that it said is stored. */
+static bool kill_at(const struct work *work, long stop, long *reported_out)
 {
-    const char *path = token_path();
-    int reports[2], status;
-    bool killed = false;
+    struct life life = { .work = work, .path = token_path() };
+    bool killed;
     long number;
-    pid_t child;
 
     *reported_out = work->before;
-    assert_int_equal(pipe2(reports, O_CLOEXEC | O_NONBLOCK), 0);
-    child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
-            _exit(77);
-        raise(SIGSTOP);
-        work_through(work, path, reports[1]);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        print_message("             skipped: no process may be traced here\n");
-        skip();
-    }
-    for (long i = 0; WIFSTOPPED(status) && !killed; i++) {
-        if (i == stop) {
-            killed = true;
-            assert_int_equal(kill(child, SIGKILL), 0);
-        } else {
-            assert_int_equal(ptrace(PTRACE_SYSCALL, child, NULL, NULL), 0);
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-    }
-    while (WIFSTOPPED(status)) /* the stop that was on its way */
-        assert_int_equal(waitpid(child, &status, 0), child);
-    if (killed)
-        assert_true(WIFSIGNALED(status));
-    else
-        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    while (read(reports[0], &number, sizeof number) == (ssize_t)sizeof number)
+    assert_int_equal(pipe2(life.reports, O_CLOEXEC | O_NONBLOCK), 0);
+    killed = killed_at(stop, work_through, &life);
+    while (read(life.reports[0], &number, sizeof number) == (ssize_t)sizeof number)
         *reported_out = number;
-    close(reports[0]);
-    close(reports[1]);
+    close(life.reports[0]);
+    close(life.reports[1]);
     return killed;
 }
 
@@ -375,7 +328,7 @@ static void killed_at_every_system_call(void **state)
             long number;
 
             prepare(work);
-            killed = killed_at(work, stop++, &reported);
+            killed = kill_at(work, stop++, &reported);
             number = read_now();
             if (number < reported || number > work->before + work->writes || number > reported + 1)
                 fail_msg("%s, killed at stop %ld: state %ld, though %ld was stored", work->name, stop - 1, number, reported);
@@ -390,9 +343,9 @@ static void killed_at_every_system_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        kill_test(killed_at_every_system_call),
-        kill_test(killed_at_any_instant),
-        kill_test(killed_while_the_file_is_made),
+        scratch_store_test(killed_at_every_system_call),
+        scratch_store_test(killed_at_any_instant),
+        scratch_store_test(killed_while_the_file_is_made),
     };
 
     return run_group("kill", tests);

@@ -6,7 +6,7 @@
  * code: it must read, and hold the last state of which a writer was told that it is stored, or a newer one.
  */
 #include "tests/fault/numbered.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/scratch_store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -216,19 +216,14 @@ static void cut_here(void)
 
 /* ------------------------------------------------------------------ histories */
 
-static const char *token_path(void)
-{
-    return scratch_path("store/delegated-bob.token");
-}
-
 static int cut_begin(void **state)
 {
     struct bearer_error err = BEARER_ERROR_INIT;
-    int result = scratch_begin(state);
+    int result = scratch_store_begin(state);
 
     writer.on = false;
     number_lengths = (struct number_lengths){ 200, 700 }; /* one to three sectors for a state */
-    if (result != 0 || mkdir(scratch_path("store"), 0700) != 0 || mkdir(scratch_path("cut"), 0700) != 0)
+    if (result != 0 || mkdir(scratch_path("cut"), 0700) != 0)
         return -1;
     if (bearer_store_open(cut_path(), BEARER_STORE_CREATE, &cut_store, &err) != BEARER_OK)
         return -1;

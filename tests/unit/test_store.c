@@ -1,8 +1,7 @@
 /* test_store.c - token files: two slots, who may open them, descriptors that hosts meddle with, locks, names. */
 #include "credential/clock.h"
 #include "credential/crc32c.h"
-#include "credential/store.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/scratch_store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -83,32 +82,14 @@ static void time_passes(void)
 
 static int store_begin(void **state)
 {
-    int result = scratch_begin(state);
-
     fsyncs_that_fail = 0;
     jumped = 0;
     before_each_read = NULL;
     reads = 0;
-    return result != 0 ? result : mkdir(scratch_path("store"), 0700);
+    return scratch_store_begin(state);
 }
 
 #define store_test(test) cmocka_unit_test_setup_teardown(test, store_begin, scratch_end)
-
-static const char *token_path(void)
-{
-    return scratch_path("store/delegated-bob.token");
-}
-
-static struct bearer_store *open_store(unsigned flags)
-{
-    struct bearer_error err = BEARER_ERROR_INIT;
-    struct bearer_store *store;
-
-    if (bearer_store_open(token_path(), flags, &store, &err) != BEARER_OK)
-        fail_msg("%s", err.text);
-    assert_non_null(store);
-    return store;
-}
 
 static enum bearer_status write_text(struct bearer_store *store, const char *text, bool *stored, struct bearer_error *err)
 {
