@@ -12,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Behind what was found wrong before the jail, where alone it could be looked at. */
+#define MEND_AND_RELOAD "; mend that, then reload this program, which looked when it started (postfix reload)"
+
 #define JAIL_TOKENS_MAX 256 /* token files a jailed program opens; each costs a descriptor */
 
 void bearer_tell(const struct bearer_log *log, enum bearer_log_level level, const char *format, ...)
@@ -144,8 +147,7 @@ enum bearer_status bearer_context_read_file(struct bearer_context *context, cons
     if (context->sealed) {
         file = kept_file(context, path);
         if (file == NULL || file->trouble != NULL)
-            return bearer_fail(err, BEARER_CONFIG, "%s; that was when this program started: mend it, then reload the program",
-                               file != NULL ? file->trouble : path);
+            return bearer_fail(err, BEARER_CONFIG, "%s" MEND_AND_RELOAD, file != NULL ? file->trouble : path);
         if (file->copy.bytes != NULL)
             return bearer_secret_set(content_out, file->copy.bytes, file->copy.length, err);
         if (!bearer_descriptor_valid(&file->descriptor, NULL))
@@ -161,39 +163,64 @@ enum bearer_status bearer_context_read_file(struct bearer_context *context, cons
 
 /* ------------------------------------------------------------------ providers */
 
-enum bearer_status bearer_context_provider(struct bearer_context *context, const struct bearer_account *account,
-                                           const struct bearer_provider **provider_out, struct bearer_error *err)
+/* Lends what is known of a provider's code, or NULL. */
+static const struct bearer_loaded *find_loaded(struct bearer_context *context, const char *name)
 {
-    struct bearer_loaded *loaded;
-    enum bearer_status st;
+    const struct bearer_loaded *loaded;
 
-    *provider_out = NULL;
     bearer_guard_lock(&context->guard);
-    for (loaded = context->loaded; loaded != NULL; loaded = loaded->next)
-        if (strcmp(loaded->name, account->provider_name) == 0)
-            *provider_out = loaded->provider;
+    loaded = context->loaded;
+    while (loaded != NULL && strcmp(loaded->name, name) != 0)
+        loaded = loaded->next;
     bearer_guard_unlock(&context->guard);
-    if (*provider_out != NULL)
-        return BEARER_OK;
-    if (context->sealed)
-        return bearer_fail(err, BEARER_CONFIG,
-                           "provider %s could not be loaded when this program started: mend that and reload the program",
-                           account->provider_name);
-    st = bearer_provider_load(bearer_provider_directory(), account->provider_name, account->provider->flags, provider_out, err);
-    loaded = st == BEARER_OK ? calloc(1, sizeof *loaded) : NULL;
-    if (loaded == NULL)
-        return st; /* without memory to remember it, it is found again next time */
-    loaded->provider = *provider_out;
-    loaded->name = strdup(account->provider_name);
-    if (loaded->name == NULL) {
+    return loaded;
+}
+
+/* Remembers what came of loading it.  Without memory for that it is loaded again next time. */
+static void remember_loaded(struct bearer_context *context, const char *name, const struct bearer_provider *provider,
+                            const char *trouble)
+{
+    struct bearer_loaded *loaded = calloc(1, sizeof *loaded);
+
+    if (loaded == NULL || (loaded->name = strdup(name)) == NULL) {
         free(loaded);
-        return BEARER_OK;
+        return;
     }
+    loaded->provider = provider;
+    loaded->trouble = trouble != NULL ? strdup(trouble) : NULL;
     bearer_guard_lock(&context->guard);
     loaded->next = context->loaded;
     context->loaded = loaded;
     bearer_guard_unlock(&context->guard);
-    return BEARER_OK;
+}
+
+enum bearer_status bearer_context_provider(struct bearer_context *context, const struct bearer_account *account,
+                                           const struct bearer_provider **provider_out, struct bearer_error *err)
+{
+    const struct bearer_loaded *loaded = find_loaded(context, account->provider_name);
+    enum bearer_status st;
+
+    *provider_out = loaded != NULL ? loaded->provider : NULL;
+    if (*provider_out != NULL)
+        return BEARER_OK;
+    if (context->sealed)
+        return bearer_fail(err, BEARER_CONFIG, "%s" MEND_AND_RELOAD,
+                           loaded != NULL && loaded->trouble != NULL ? loaded->trouble : account->provider_name);
+    st = bearer_provider_load(bearer_provider_directory(), account->provider_name, account->provider->flags, provider_out, err);
+    if (st == BEARER_OK)
+        remember_loaded(context, account->provider_name, *provider_out, NULL);
+    return st;
+}
+
+/* The same before the jail: a failure is remembered for those who will need it. */
+static void load_for_jail(struct bearer_context *context, const struct bearer_account *account, struct bearer_error *err)
+{
+    const struct bearer_provider *provider;
+
+    if (bearer_context_provider(context, account, &provider, err) != BEARER_OK)
+        remember_loaded(context, account->provider_name, NULL, err->text);
+    else if (provider->prepare != NULL)
+        (void)provider->prepare();
 }
 
 /* ------------------------------------------------------------------ keepers */
@@ -429,14 +456,12 @@ static void turn_away(struct jail *jail, struct bearer_keeper *keeper)
 static void open_for_provider(struct bearer_context *context, const struct bearer_account *account)
 {
     const char *authorities = account->values[OPT_CA_FILE] != NULL ? account->values[OPT_CA_FILE] : bearer_system_ca_file();
-    const struct bearer_provider *provider;
     struct bearer_error err = BEARER_ERROR_INIT;
 
     bearer_options_keep(context, account);
     if (account->provider->needs & BEARER_NEEDS_AUTHORITIES)
         bearer_context_keep_file(context, authorities, BEARER_FILE_PUBLIC, 0);
-    if (bearer_context_provider(context, account, &provider, &err) == BEARER_OK && provider->prepare != NULL)
-        (void)provider->prepare();
+    load_for_jail(context, account, &err);
     tell_error(context, &err);
 }
 
@@ -529,6 +554,7 @@ void bearer_context_free(struct bearer_context **context)
     for (struct bearer_loaded *loaded = (*context)->loaded, *next; loaded != NULL; loaded = next) {
         next = loaded->next;
         free(loaded->name);
+        free(loaded->trouble);
         free(loaded);
     }
     for (int id = 0; id < OPT_COUNT; id++)

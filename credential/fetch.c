@@ -44,9 +44,9 @@ static bool is_refresh_token(const char *token)
 static enum bearer_status check_grant(const struct bearer_grant *grant, enum bearer_status blame, struct bearer_error *err)
 {
     if (strlen(grant->access_token) > BEARER_TOKEN_MAX)
-        return bearer_fail(err, blame, "the access token is longer than %d bytes", BEARER_TOKEN_MAX);
+        return bearer_fail(err, blame, "what came is longer than any access token may be, %d bytes", BEARER_TOKEN_MAX);
     if (!is_bearer_token(grant->access_token))
-        return bearer_fail(err, blame, "the access token holds characters that no bearer token has");
+        return bearer_fail(err, blame, "what came is no access token: it holds characters that none has");
     if (grant->lifetime < 0)
         return bearer_fail(err, BEARER_PEER, "the access token had expired before it came");
     return BEARER_OK;
@@ -160,8 +160,17 @@ static enum bearer_status call(const struct bearer_provider *provider, const str
     if (st == BEARER_OK && answer->granted)
         return BEARER_OK;
     if (answer->error.status == BEARER_OK) /* it broke its contract */
-        bearer_fail(&answer->error, BEARER_BUG, "provider %s gave neither a token nor a reason", provider->name);
+        bearer_fail(&answer->error, BEARER_BUG, "provider %s is broken: it gave neither a token nor a reason; tell its author",
+                    answer->account->provider_name);
     return answer->error.status;
+}
+
+/* Where a person has to sign in, the line says how. */
+static void add_command(const struct bearer_account *account, struct bearer_error *err)
+{
+    size_t length = strlen(err->text);
+
+    snprintf(err->text + length, sizeof err->text - length, " (sasl-bearer login %s)", account->name);
 }
 
 enum bearer_status bearer_fetch(struct bearer_context *context, const struct bearer_account *account,
@@ -192,6 +201,9 @@ enum bearer_status bearer_fetch(struct bearer_context *context, const struct bea
         (st = bearer_options_read(context, account, attempt->deadline, &options, &answer.error)) == BEARER_OK &&
         (st = trust(context, account, &bundle, &request, &answer.error)) == BEARER_OK)
         st = call(provider, &request, attempt->ceremony, &answer);
+    if (st == BEARER_SIGN_IN && attempt->ceremony == NULL && !attempt->identify &&
+        (account->provider->flags & BEARER_PER_IDENTITY))
+        add_command(account, &answer.error);
     if (st != BEARER_OK) {
         bearer_secret_clear(&fresh_out->access_token);
         if (err != NULL && err->status == BEARER_OK)

@@ -42,7 +42,8 @@ struct bearer_kept_file {
 struct bearer_loaded {
     struct bearer_loaded *next;
     char *name;
-    const struct bearer_provider *provider;
+    const struct bearer_provider *provider; /* NULL = it could not be loaded before the jail */
+    char *trouble;                          /* why */
 };
 
 struct bearer_context {

@@ -229,8 +229,8 @@ static bool follow_once(struct run *run, int64_t patience)
     return true;
 }
 
-/* Whether the program has ended, or was reaped by a host that does so with all children.  Does not reap it: until then nobody
- * else gets its number, and with it our kill(). */
+/* Whether the program has ended, or was reaped by a host that does so with all children.  Does not reap it: until then
+ * nobody else gets its number, and with it our kill(). */
 static bool has_ended(const struct run *run)
 {
     siginfo_t info = { .si_pid = 0 };
@@ -257,8 +257,8 @@ static bool follow(struct run *run, int64_t deadline)
     return true;
 }
 
-/* Ends the program with all that it started.  One that even SIGKILL does not end (it sleeps in the kernel, or runs as somebody
- * else) is left alone: a login must not wait for it. */
+/* Ends the program with all that it started.  One that even SIGKILL does not end (it sleeps in the kernel, or runs as
+ * somebody else) is left alone: a login must not wait for it. */
 static void stop(struct run *run)
 {
     kill(-run->pid, SIGTERM);
@@ -289,7 +289,7 @@ static bool may_be_secret(const char *line)
 #undef WORD
 }
 
-/* The first line of standard error, behind a colon; or nothing.  Others may still hold it open: its end is not waited for. */
+/* The first line of standard error, behind a colon; or nothing.  Its end is not waited for: others may hold it open. */
 static void take_remark(struct run *run, char shown[REMARK_SHOWN])
 {
     char text[REMARK_KEPT + 1] = "", *line;
@@ -316,10 +316,11 @@ static enum bearer_status explain_end(struct run *run, int status, struct bearer
 
     take_remark(run, remark);
     if (WIFSIGNALED(status))
-        return bearer_fail(err, BEARER_LATER, "the command '%s' was ended by signal %d%s", run->name, WTERMSIG(status), remark);
-    if (WEXITSTATUS(status) != 0)
-        return bearer_fail(err, BEARER_LATER, "the command '%s' failed with exit status %d%s", run->name, WEXITSTATUS(status),
+        return bearer_fail(err, BEARER_LATER, "the command '%s' was ended by signal %d%s", run->name, WTERMSIG(status),
                            remark);
+    if (WEXITSTATUS(status) != 0)
+        return bearer_fail(err, BEARER_LATER, "the command '%s' failed with exit status %d%s", run->name,
+                           WEXITSTATUS(status), remark);
     if (run->printed->length == 0)
         return bearer_fail(err, BEARER_LATER, "the command '%s' printed nothing%s", run->name, remark);
     return BEARER_OK;
@@ -338,7 +339,8 @@ static int reap(const struct run *run)
 /* Follows a program to its end, its own or the one we set. */
 static enum bearer_status finish(struct run *run, int64_t deadline, struct bearer_error *err)
 {
-    bool ended = follow(run, deadline), complete = run->output < 0, too_much = run->printed->length > run->maximum;
+    bool ended = follow(run, deadline), complete = run->output < 0;
+    bool too_much = run->printed->length > run->maximum;
     bool only_others = !complete && has_ended(run);
     int status;
 
@@ -352,8 +354,8 @@ static enum bearer_status finish(struct run *run, int64_t deadline, struct beare
                            "the command '%s' has ended, but something that it started kept its output open and was ended",
                            run->name);
     if (!complete)
-        return bearer_fail(err, BEARER_LATER, "the command '%s' took too long and was ended: oauth2_timeout says how long it may",
-                           run->name);
+        return bearer_fail(err, BEARER_LATER,
+                           "the command '%s' took too long and was ended: oauth2_timeout says how long it may", run->name);
     return explain_end(run, ended ? status : 0, err); /* what we ended after its last word did not fail */
 }
 

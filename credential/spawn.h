@@ -1,7 +1,7 @@
 /* spawn.h - reads what a program prints: tokens and secrets that another program has.
  *
- * We are a guest in the process that runs it: no shell, no signal handler, no child and no descriptor left behind, and nothing
- * of the host's descriptors, signal mask or handlers gets into the program.  The environment it gets is the host's.
+ * We are a guest in the process that runs it: no shell, no signal handler, no child and no descriptor left behind, and
+ * nothing of the host's descriptors, signal mask or handlers gets into the program.  Its environment is the host's.
  */
 #ifndef BEARER_SPAWN_H
 #define BEARER_SPAWN_H
@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 /* Runs a command, blank-separated words of which the first is an absolute path, and gives all that it prints to standard
- * output, maximum bytes at most.  At the deadline (CLOCK_MONOTONIC ms) its process group is ended, which may take half a second
- * more.  Output that is complete counts even if the program then does not end by itself.
+ * output, maximum bytes at most.  At the deadline (CLOCK_MONOTONIC ms) its process group is ended, which may take half a
+ * second more.  Output that is complete counts even if the program then does not end by itself.
  *
- * Texts name the first word only, since arguments may be private, and of what the program says about a failure the first line,
- * unless that might hold a token.
+ * Texts name the first word only, since arguments may be private, and of what the program says about a failure the first
+ * line, unless that might hold a token.
  *
  * BEARER_CONFIG: it cannot be run, or prints too much.  BEARER_LATER: it failed, was ended, or printed nothing.
  * BEARER_LOCAL, BEARER_NOMEM: this machine lacks something.  *output_out is then empty. */

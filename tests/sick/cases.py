@@ -136,8 +136,8 @@ for name, value in (("absent", ABSENT), ("null", None), ("number", 7), ("object"
     case(f"token_{name}", grant(access_token=value), "holds no access_token", requests=1)
 case("token_absent_rotated", grant(access_token=ABSENT, rotate=True), "holds no access_token", requests=1)
 for name, value in (("empty", ""), ("control", "abc\r\nX: y\x01def"), ("blank", "abc def"), ("non_ascii", "abc\u00e4def")):
-    case(f"token_{name}", grant(access_token=value, rotate=True), "holds characters that no bearer token has", requests=1)
-case("token_70_kB", grant(access_token="x" * 70000, rotate=True), "the access token is longer than 16384 bytes", requests=1)
+    case(f"token_{name}", grant(access_token=value, rotate=True), "what came is no access token: it holds characters that none has", requests=1)
+case("token_70_kB", grant(access_token="x" * 70000, rotate=True), "what came is longer than any access token may be, 16384 bytes", requests=1)
 case("token_16_kB", grant(access_token="x" * 16384, rotate=True), status=OK, requests=1)
 for name, value in (("mac", "mac"), ("empty", ""), ("number", 1), ("null", None), ("list", ["Bearer"])):
     case(f"type_{name}", grant(token_type=value, rotate=True), "is not of token_type Bearer", requests=1)
