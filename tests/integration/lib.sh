@@ -419,5 +419,5 @@ relay_send() {
 # secrets_check: nothing this run wrote or runs holds a secret that it used, but the places meant for them.
 secrets_check() {
     check "no secret in any log, error text, command line or environment" \
-        python3 "$integration_dir/find_secrets.py" "$entra/issued.txt" "$S"
+        python3 "$top_srcdir/tests/integration/find_secrets.py" "$entra/issued.txt" "$S"
 }
