@@ -1,28 +1,30 @@
 /* delegated.c - a person signed in once; their refresh token brings access tokens (RFC 6749 section 6, MICROSOFT.md 3.3). */
+#include "provider/client_auth.h"
 #include "provider/device.h"
 #include "provider/http.h"
 #include "provider/oauth.h"
 
 #include <stdlib.h>
 
-static enum bearer_status prepare(void)
-{
-    return http_prepare(NULL);
-}
-
 static enum bearer_status fetch(const struct bearer_request *request)
 {
     char *scope = oauth_scope(request);
+    struct client_auth auth;
+    struct bearer_error err = BEARER_ERROR_INIT;
+    enum bearer_status st = client_auth_begin(request, oauth_option(request, "oauth2_token_endpoint"), &auth, &err);
     const struct http_field form[] = {
         { "grant_type", "refresh_token" },
         { "client_id", oauth_option(request, "oauth2_client_id") },
-        { "client_secret", oauth_option(request, "oauth2_client_secret") }, /* NULL for a public client: no field at all */
+        { "client_secret", auth.secret }, /* NULL for a public client: no field at all */
+        { "client_assertion_type", auth.assertion_type },
+        { "client_assertion", auth.assertion },
         { "refresh_token", request->refresh_token },
         { "scope", scope },
         { NULL, NULL },
     };
-    enum bearer_status st = oauth_fetch(request, form);
 
+    st = st == BEARER_OK ? oauth_fetch(request, form, auth.expires) : oauth_fail(request, &err);
+    client_auth_clear(&auth);
     free(scope);
     return st;
 }
@@ -32,7 +34,7 @@ const struct bearer_provider bearer_provider = {
     .name = "delegated",
     .summary = "a person signed in; the refresh token is kept",
     .flags = BEARER_PER_IDENTITY,
-    .prepare = prepare,
+    .prepare = client_auth_prepare,
     .fetch = fetch,
     .sign_in = device_sign_in,
 };

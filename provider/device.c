@@ -3,6 +3,7 @@
 
 #include "credential/clock.h"
 #include "credential/secret.h"
+#include "provider/client_auth.h"
 #include "provider/oauth.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct device {
     char *code; /* device_code: a secret */
     int64_t interval; /* seconds */
     int64_t ends;     /* CLOCK_MONOTONIC ms */
+    int64_t credential_expires; /* as in struct bearer_grant */
 };
 
 static const char *text_member(const json_t *json, const char *name)
@@ -32,6 +34,17 @@ static const char *text_member(const json_t *json, const char *name)
 static enum bearer_status stopped(struct bearer_error *err)
 {
     return bearer_fail(err, BEARER_SIGN_IN, "the sign-in was broken off");
+}
+
+/* A credential that cannot be used is told before a person has begun. */
+static enum bearer_status check_credential(const struct device *device, struct bearer_error *err)
+{
+    const char *endpoint = oauth_option(device->request, "oauth2_token_endpoint");
+    struct client_auth auth;
+    enum bearer_status st = client_auth_begin(device->request, endpoint, &auth, err);
+
+    client_auth_clear(&auth);
+    return st;
 }
 
 /* Asks for a code and shows it. */
@@ -49,6 +62,8 @@ static enum bearer_status begin(struct device *device, struct bearer_error *err)
 
     if (endpoint == NULL)
         return bearer_fail(err, BEARER_CONFIG, "this service has no oauth2_device_endpoint: set it, or sign in another way");
+    if ((st = check_credential(device, err)) != BEARER_OK)
+        return st;
     st = oauth_post(device->request, endpoint, form, device->request->deadline, &reply, err);
     if (st != BEARER_OK)
         goto out;
@@ -95,17 +110,33 @@ static enum bearer_status ended(const struct oauth_reply *reply, enum bearer_sta
     return st;
 }
 
-/* Polls until there is an end. */
-static enum bearer_status wait_for_person(struct device *device, struct oauth_reply *reply, struct bearer_error *err)
+/* Asks once whether the person is done, with an assertion of its own: an earlier one may be used up, or past its time. */
+static enum bearer_status poll(struct device *device, struct oauth_reply *reply, struct bearer_error *err)
 {
+    const char *endpoint = oauth_option(device->request, "oauth2_token_endpoint");
+    struct client_auth auth;
+    enum bearer_status st = client_auth_begin(device->request, endpoint, &auth, err);
     const struct http_field form[] = {
         { "grant_type", GRANT_TYPE },
         { "client_id", oauth_option(device->request, "oauth2_client_id") },
-        { "client_secret", oauth_option(device->request, "oauth2_client_secret") },
+        { "client_secret", auth.secret },
+        { "client_assertion_type", auth.assertion_type },
+        { "client_assertion", auth.assertion },
         { "device_code", device->code },
         { NULL, NULL },
     };
 
+    oauth_reply_clear(reply);
+    if (st == BEARER_OK)
+        st = oauth_post(device->request, endpoint, form, bearer_monotonic() + REQUEST_TIME, reply, err);
+    device->credential_expires = auth.expires;
+    client_auth_clear(&auth);
+    return st;
+}
+
+/* Polls until there is an end. */
+static enum bearer_status wait_for_person(struct device *device, struct oauth_reply *reply, struct bearer_error *err)
+{
     for (;;) {
         struct bearer_error why = BEARER_ERROR_INIT;
         enum bearer_status st;
@@ -114,10 +145,7 @@ static enum bearer_status wait_for_person(struct device *device, struct oauth_re
             return stopped(err);
         if (bearer_monotonic() >= device->ends)
             return bearer_fail(err, BEARER_SIGN_IN, "the code expired before anybody used it: start again");
-        oauth_reply_clear(reply);
-        st = oauth_post(device->request, oauth_option(device->request, "oauth2_token_endpoint"), form,
-                        bearer_monotonic() + REQUEST_TIME, reply, &why);
-        if (st == BEARER_OK)
+        if ((st = poll(device, reply, &why)) == BEARER_OK)
             return st;
         if (!is_waiting(device, reply, st))
             return ended(reply, st, err, &why);
@@ -135,7 +163,7 @@ enum bearer_status device_sign_in(const struct bearer_request *request, const st
     if (device.scope == NULL)
         st = bearer_fail(&err, BEARER_NOMEM, "out of memory");
     else if ((st = begin(&device, &err)) == BEARER_OK && (st = wait_for_person(&device, &reply, &err)) == BEARER_OK)
-        st = oauth_grant(request, &reply, &err);
+        st = oauth_grant(request, &reply, device.credential_expires, &err);
     oauth_reply_clear(&reply);
     bearer_wipe_string(device.code);
     free(device.code);

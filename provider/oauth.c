@@ -4,20 +4,30 @@
 #include "credential/secret.h"
 #include "credential/text.h"
 #include "provider/catalogue.h"
+#include "provider/jwt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define DESCRIPTION_MAX 360 /* bytes of a server's description that are shown */
+#define DESCRIPTION_MAX 360  /* bytes of a server's description that are shown */
+#define SECRET_WRONG 7000215 /* Microsoft's numbers for a secret that is not the application's */
+#define SECRET_DIFFERS 70002
 
-const char *oauth_option(const struct bearer_request *request, const char *name)
+const struct bearer_option *oauth_option_row(const struct bearer_request *request, const char *name)
 {
     for (const struct bearer_option *option = request->options; option->name != NULL; option++)
         if (strcmp(option->name, name) == 0)
-            return option->value;
+            return option->value != NULL ? option : NULL;
     return NULL;
+}
+
+const char *oauth_option(const struct bearer_request *request, const char *name)
+{
+    const struct bearer_option *option = oauth_option_row(request, name);
+
+    return option != NULL ? option->value : NULL;
 }
 
 char *oauth_scope(const struct bearer_request *request)
@@ -112,25 +122,47 @@ static bool holds(const char *text, const char *value)
 }
 
 /* Whether a text of the other side repeats the secrets that we sent, as they are or as a form: then it is shown nowhere. */
-static bool repeats_request(const struct bearer_request *request, const char *text)
+static bool repeats_form(const struct http_field *form, const char *text)
 {
-    return holds(text, request->refresh_token) || holds(text, oauth_option(request, "oauth2_client_secret")) ||
-           holds(text, "client_secret=") || holds(text, "refresh_token=") || holds(text, "device_code=");
+    static const char *const secrets[] = { "client_secret=", "client_assertion=", "refresh_token=", "device_code=" };
+
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        size_t length = strlen(secrets[i]) - 1;
+
+        if (holds(text, secrets[i]))
+            return true;
+        for (const struct http_field *field = form; field->name != NULL; field++)
+            if (strlen(field->name) == length && strncmp(field->name, secrets[i], length) == 0 && holds(text, field->value))
+                return true;
+    }
+    return false;
+}
+
+/* 8-4-4-4-12 hexadecimal digits. */
+static bool is_guid(const char *text)
+{
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    size_t i;
+
+    for (i = 0; form[i] != '\0' && text[i] != '\0'; i++)
+        if (form[i] == 'x' ? strchr("0123456789ABCDEFabcdef", text[i]) == NULL : text[i] != form[i])
+            return false;
+    return form[i] == text[i];
 }
 
 /* One word that may stand in a log line as it is: an error's name, a correlation id.  Else empty. */
-static void take_word(const struct bearer_request *request, const char *text, char *out, size_t size)
+static void take_word(const struct http_field *form, const char *text, char *out, size_t size)
 {
     size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
 
-    snprintf(out, size, "%s", text[length] == '\0' && length < size && !repeats_request(request, text) ? text : "");
+    snprintf(out, size, "%s", text[length] == '\0' && length < size && !repeats_form(form, text) ? text : "");
 }
 
 /* The sentence of a description, without the traces behind it. */
-static void take_description(const struct bearer_request *request, const char *description, char out[DESCRIPTION_MAX])
+static void take_description(const struct http_field *form, const char *description, char out[DESCRIPTION_MAX])
 {
     static const char *const ends[] = { "\r\n", "\n", " Trace ID:", " Correlation ID:", " Timestamp:" };
-    size_t length = repeats_request(request, description) ? 0 : strlen(description);
+    size_t length = repeats_form(form, description) ? 0 : strlen(description);
 
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         const char *end = strstr(description, ends[i]);
@@ -143,8 +175,16 @@ static void take_description(const struct bearer_request *request, const char *d
     bearer_text_printable(out, DESCRIPTION_MAX, description, length);
 }
 
-static enum bearer_status explain_error(const struct bearer_request *request, const json_t *json, const char *error,
-                                        int64_t retry_after, struct bearer_error *err)
+/* Whether the secret that was refused is a GUID, as the secret's ID is, which stands beside its Value. */
+static bool is_secrets_id(const struct bearer_request *request, long code)
+{
+    const char *secret = oauth_option(request, "oauth2_client_secret");
+
+    return (code == SECRET_WRONG || code == SECRET_DIFFERS) && secret != NULL && is_guid(secret);
+}
+
+static enum bearer_status explain_error(const struct bearer_request *request, const struct http_field *form,
+                                        const json_t *json, const char *error, int64_t retry_after, struct bearer_error *err)
 {
     long code = aadsts_code(json);
     const struct catalogue_row *row = catalogue_find(code);
@@ -152,8 +192,10 @@ static enum bearer_status explain_error(const struct bearer_request *request, co
     char description[DESCRIPTION_MAX], correlation[64];
     const char *remedy = row != NULL ? row->remedy : catalogue_remedy(st);
 
-    take_description(request, member(json, "error_description"), description);
-    take_word(request, member(json, "correlation_id"), correlation, sizeof correlation);
+    if (is_secrets_id(request, code))
+        remedy = "the configured secret is a GUID, which is the secret's ID: put the secret's Value there";
+    take_description(form, member(json, "error_description"), description);
+    take_word(form, member(json, "correlation_id"), correlation, sizeof correlation);
     bearer_fail(err, st, "the identity provider says %s%s%s; %s%s%s", *error != '\0' ? error : "something that is no error's name",
                 description[0] != '\0' ? ": " : "", description, remedy, correlation[0] != '\0' ? " correlation_id=" : "",
                 correlation);
@@ -208,17 +250,18 @@ static json_t *parse(const struct http_reply *answer)
 }
 
 static enum bearer_status read_reply(const struct bearer_request *request, const char *endpoint,
-                                     const struct http_reply *answer, struct oauth_reply *reply, struct bearer_error *err)
+                                     const struct http_field *form, const struct http_reply *answer, struct oauth_reply *reply,
+                                     struct bearer_error *err)
 {
     enum bearer_status st;
 
     reply->json = parse(answer);
     if (*member(reply->json, "error") != '\0') { /* Entra reports device code errors with HTTP 200: look here first */
-        take_word(request, member(reply->json, "error"), reply->error, sizeof reply->error);
+        take_word(form, member(reply->json, "error"), reply->error, sizeof reply->error);
         if (answer->status == 429 || answer->status >= 500)
             st = explain_body(endpoint, answer, err);
         else
-            st = explain_error(request, reply->json, reply->error, answer->retry_after, err);
+            st = explain_error(request, form, reply->json, reply->error, answer->retry_after, err);
     } else if (!json_is_object(reply->json) || !is_success(answer)) {
         st = explain_body(endpoint, answer, err);
     } else {
@@ -245,47 +288,18 @@ enum bearer_status oauth_post(const struct bearer_request *request, const char *
     enum bearer_status st = http_send(&http, &answer, err);
 
     if (st == BEARER_OK)
-        st = read_reply(request, endpoint, &answer, reply, err);
+        st = read_reply(request, endpoint, form, &answer, reply, err);
     http_reply_clear(&answer);
     return st;
 }
 
 /* ------------------------------------------------------------------ what came */
 
-static int base64url_value(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const char *found = c != '\0' ? strchr(digits, c) : NULL;
-
-    return found != NULL ? (int)(found - digits) : -1;
-}
-
 /* Gives the claims of an ID token, or NULL.  Its signature need not be checked: it came from the token endpoint itself, over
  * verified TLS (OpenID Connect Core 3.1.3.7). */
 static json_t *id_token_claims(const char *id_token)
 {
-    const char *payload = id_token != NULL ? strchr(id_token, '.') : NULL;
-    size_t length = payload != NULL ? strcspn(payload + 1, ".") : 0, used = 0;
-    unsigned bits = 0, count = 0;
-    unsigned char *bytes = malloc(length + 1);
-    json_t *claims = NULL;
-
-    for (size_t i = 0; bytes != NULL && i < length; i++) {
-        int value = base64url_value(payload[1 + i]);
-
-        if (value < 0)
-            break;
-        bits = bits << 6 | (unsigned)value;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            bytes[used++] = (unsigned char)(bits >> count);
-        }
-    }
-    if (bytes != NULL)
-        claims = json_loadb((char *)bytes, used, 0, NULL);
-    free(bytes);
-    return claims;
+    return id_token != NULL ? jwt_claims(id_token) : NULL;
 }
 
 /* The address of whoever signed in. */
@@ -329,10 +343,13 @@ static enum bearer_status read_lifetime(const json_t *json, struct bearer_grant 
 }
 
 enum bearer_status oauth_grant(const struct bearer_request *request, const struct oauth_reply *reply,
-                               struct bearer_error *err)
+                               int64_t credential_expires, struct bearer_error *err)
 {
     const json_t *json = reply->json, *refresh = json_object_get(json, "refresh_token");
-    struct bearer_grant grant = { .access_token = json_string_value(json_object_get(json, "access_token")) };
+    struct bearer_grant grant = {
+        .access_token = json_string_value(json_object_get(json, "access_token")),
+        .credential_expires = credential_expires,
+    };
     json_t *claims = id_token_claims(json_string_value(json_object_get(json, "id_token")));
     enum bearer_status st;
 
@@ -349,7 +366,8 @@ enum bearer_status oauth_grant(const struct bearer_request *request, const struc
     return st;
 }
 
-enum bearer_status oauth_fetch(const struct bearer_request *request, const struct http_field *form)
+enum bearer_status oauth_fetch(const struct bearer_request *request, const struct http_field *form,
+                               int64_t credential_expires)
 {
     struct oauth_reply reply = OAUTH_REPLY_INIT;
     struct bearer_error err = BEARER_ERROR_INIT;
@@ -357,7 +375,7 @@ enum bearer_status oauth_fetch(const struct bearer_request *request, const struc
                                        &reply, &err);
 
     if (st == BEARER_OK)
-        st = oauth_grant(request, &reply, &err);
+        st = oauth_grant(request, &reply, credential_expires, &err);
     oauth_reply_clear(&reply);
     return st == BEARER_OK ? st : oauth_fail(request, &err);
 }

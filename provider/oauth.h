@@ -24,13 +24,15 @@ enum bearer_status oauth_post(const struct bearer_request *request, const char *
 
 void oauth_reply_clear(struct oauth_reply *reply);
 
-/* Reads a token endpoint's success (RFC 6749 section 5.1) and grants it.  BEARER_PEER: it lacks something or has the wrong type;
- * then at most a refresh token is granted. */
+/* Reads a token endpoint's success (RFC 6749 section 5.1) and grants it.  credential_expires: of what we asked with, as in
+ * struct bearer_grant.  BEARER_PEER: the answer lacks something or has the wrong type; then at most a refresh token is
+ * granted. */
 enum bearer_status oauth_grant(const struct bearer_request *request, const struct oauth_reply *reply,
-                               struct bearer_error *err);
+                               int64_t credential_expires, struct bearer_error *err);
 
-/* Posts to the token endpoint and grants or fails; a provider's whole fetch. */
-enum bearer_status oauth_fetch(const struct bearer_request *request, const struct http_field *form);
+/* Posts to the token endpoint and grants or fails. */
+enum bearer_status oauth_fetch(const struct bearer_request *request, const struct http_field *form,
+                               int64_t credential_expires);
 
 /* Passes an error on as the request's failure.  Returns its status. */
 enum bearer_status oauth_fail(const struct bearer_request *request, const struct bearer_error *err);
@@ -39,7 +41,8 @@ enum bearer_status oauth_fail(const struct bearer_request *request, const struct
  * without memory.  Free it. */
 char *oauth_scope(const struct bearer_request *request);
 
-/* Lends the value of an option, or NULL. */
+/* Lends an option, or NULL if it is not set; and its value. */
+const struct bearer_option *oauth_option_row(const struct bearer_request *request, const char *name);
 const char *oauth_option(const struct bearer_request *request, const char *name);
 
 /* Reads a number of seconds that may come as integer, real or string, and cuts it to a whole one; false (and 0) if it is none of

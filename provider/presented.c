@@ -13,8 +13,8 @@
 #include <strings.h>
 #include <time.h>
 
-/* Seconds after which a token of unknown age is asked for again.  Whoever keeps it fresh replaces it some minutes before its end
- * at the latest; asking costs a read, or one run of a program that has the token at hand. */
+/* Seconds after which a token of unknown age is asked for again.  Whoever keeps it fresh replaces it some minutes before its
+ * end at the latest; asking costs a read, or one run of a program that has the token at hand. */
 #define UNKNOWN_LIFETIME 600
 
 #define BLANKS " \t\r\n"
@@ -58,7 +58,8 @@ static enum bearer_status refuse(const struct presented *presented, enum bearer_
                        presented->name_length, presented->name, complaint);
 }
 
-static enum bearer_status take_text(const struct bearer_request *request, struct presented *presented, struct bearer_error *err)
+static enum bearer_status take_text(const struct bearer_request *request, struct presented *presented,
+                                    struct bearer_error *err)
 {
     const char *text = option(request, "oauth2_token");
     size_t length;
@@ -147,8 +148,8 @@ static bool claimed_end(const char *token, int64_t now, int64_t *end_out)
     return found;
 }
 
-/* When the token ends, in epoch seconds; false if nothing tells.  A time that counts from the token's making is of use only if
- * that was just now.  az has expiresOn in local time without a zone, which is no point in time, and expires_on beside it. */
+/* When the token ends, in epoch seconds; false if nothing tells.  A time that counts from the token's making is of use only
+ * if that was just now.  az has expiresOn in local time without a zone, which is no point in time, and expires_on too. */
 static bool take_end(const struct presented *presented, int64_t *end_out)
 {
     static const char *const names[] = { "expires_on", "expires_at", "expiry", "token_expiry", "expiresOn", "expires_in" };
@@ -161,7 +162,8 @@ static bool take_end(const struct presented *presented, int64_t *end_out)
     return claimed_end(presented->token, presented->now, end_out);
 }
 
-static enum bearer_status take_lifetime(const struct presented *presented, struct bearer_grant *grant, struct bearer_error *err)
+static enum bearer_status take_lifetime(const struct presented *presented, struct bearer_grant *grant,
+                                        struct bearer_error *err)
 {
     char complaint[128] = "has expired";
     struct tm date;
@@ -174,7 +176,8 @@ static enum bearer_status take_lifetime(const struct presented *presented, struc
     if (grant->lifetime > 0)
         return BEARER_OK;
     if (gmtime_r(&(time_t){ end }, &date) != NULL)
-        strftime(complaint, sizeof complaint, "expired at %Y-%m-%d %H:%M:%S UTC: whatever keeps it fresh is not running", &date);
+        strftime(complaint, sizeof complaint, "expired at %Y-%m-%d %H:%M:%S UTC: whatever keeps it fresh is not running",
+                 &date);
     return refuse(presented, BEARER_LATER, "the token", complaint, err);
 }
 

@@ -11,13 +11,13 @@ enum presented_by {
 
 /* Reads the option oauth2_token and grants the access token in it, or fails; a provider's whole fetch.
  *
- * Known forms: the token alone, or as a JSON string; a JSON object with access_token, accessToken or token, which may stand in a
- * member `credential`.  The token's end is told by the first of these that can be read: expires_on, expires_at, expiry,
+ * Known forms: the token alone, or as a JSON string; a JSON object with access_token, accessToken or token, which may stand
+ * in a member `credential`.  The token's end is told by the first of these that can be read: expires_on, expires_at, expiry,
  * token_expiry, expiresOn; expires_in of a command; the token itself if it is a JWT.  Else it is asked for again soon.
  * Everything else is ignored, a refresh token too.
  *
- * BEARER_LATER: nothing is there, or half of something, or the token has expired.  BEARER_CONFIG: something else is there, of
- * which nothing is shown. */
+ * BEARER_LATER: nothing is there, or half of something, or the token has expired.  BEARER_CONFIG: something else is there,
+ * of which nothing is shown. */
 enum bearer_status presented_fetch(const struct bearer_request *request, enum presented_by by);
 
 #endif

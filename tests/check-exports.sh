@@ -38,8 +38,8 @@ needs "$plugin"
 for provider in delegated app_only managed_identity command file password_field; do
     exports "$top_builddir/.libs/$provider.so" bearer_provider
 done
-needs "$top_builddir/.libs/delegated.so" libcurl libjansson
-needs "$top_builddir/.libs/app_only.so" libcurl libjansson
+needs "$top_builddir/.libs/delegated.so" libcurl libjansson libcrypto
+needs "$top_builddir/.libs/app_only.so" libcurl libjansson libcrypto
 needs "$top_builddir/.libs/managed_identity.so" libcurl libjansson
 needs "$top_builddir/.libs/command.so" libjansson
 needs "$top_builddir/.libs/file.so" libjansson
