@@ -235,7 +235,7 @@ static enum bearer_status lacks(const struct bearer_account *account, const char
                        what, account->provider_name);
 }
 
-/* client_credentials is refused on an alias: nobody could tell whose application is meant (MICROSOFT.md 1.2). */
+/* client_credentials is refused on an alias: nobody could tell whose application is meant. */
 static bool is_tenant_alias(const char *tenant)
 {
     return strcmp(tenant, "organizations") == 0 || strcmp(tenant, "common") == 0 || strcmp(tenant, "consumers") == 0;

@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-/* Tokens have no documented maximum size; this is what we carry (MICROSOFT.md 7.13), in bytes. */
+/* Tokens have no documented maximum size; this is what we carry, in bytes. */
 #define BEARER_TOKEN_MAX 16384
 
 struct bearer_secret {

@@ -17,7 +17,7 @@
 
 #define MICROSOFT_SCOPES "IMAP.AccessAsUser.All POP.AccessAsUser.All SMTP.Send offline_access"
 
-/* High Volume Email refuses tokens with less than about ten minutes left (MICROSOFT.md 6.6). */
+/* High Volume Email refuses tokens with less than about ten minutes left. */
 #define HVE_SERVERS "*.mx.microsoft smtp-hve.office365.com"
 #define HVE_LIFE 660
 

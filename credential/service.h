@@ -1,6 +1,6 @@
 /* service.h - mail services we know: where their tokens come from and where they may go.  One table, one file.
  *
- * Facts: MICROSOFT.md 1.3 (clouds and hosts), 2.1 and 2.2 (scopes). */
+ * Facts: Microsoft's pages authentication-national-cloud, how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth. */
 #ifndef BEARER_SERVICE_H
 #define BEARER_SERVICE_H
 

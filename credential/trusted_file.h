@@ -1,6 +1,6 @@
 /* trusted_file.h - files we believe: opened first, then judged through the descriptor.
  *
- * Rules (DESIGN "Security lines"): a regular file that belongs to root or to this process' effective user and that neither
+ * The rules: a regular file that belongs to root or to this process' effective user and that neither
  * group nor others may write.  A file that holds a secret may not be read by others either; group read is allowed.
  */
 #ifndef BEARER_TRUSTED_FILE_H

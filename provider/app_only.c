@@ -1,4 +1,4 @@
-/* app_only.c - an application on its own: client credentials (RFC 6749 section 4.4, MICROSOFT.md 3.4). */
+/* app_only.c - an application on its own: client credentials (RFC 6749 section 4.4). */
 #include "provider/client_auth.h"
 #include "provider/http.h"
 #include "provider/oauth.h"

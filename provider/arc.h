@@ -1,7 +1,7 @@
 /* arc.h - Azure Arc's challenge: its agent names one of its files, and whoever can send the content may have a token.
  *
  * Anyone may listen on the agent's port before the agent does and name a file of others.  So what a challenge names is only
- * read if it is one of the agent's own files by its place, its name, its owner and its size (MICROSOFT.md 3.7). */
+ * read if it is one of the agent's own files by its place, its name, its owner and its size. */
 #ifndef BEARER_ARC_H
 #define BEARER_ARC_H
 

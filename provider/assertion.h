@@ -1,4 +1,4 @@
-/* assertion.h - an application's word for itself, signed: a JWT (RFC 7523 section 3, MICROSOFT.md 3.4). */
+/* assertion.h - an application's word for itself, signed: a JWT (RFC 7523 section 3, Microsoft's certificate-credentials). */
 #ifndef BEARER_ASSERTION_H
 #define BEARER_ASSERTION_H
 

@@ -13,7 +13,7 @@
 
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-/* Signs with the account's certificate (MICROSOFT.md 3.4). */
+/* Signs with the account's certificate (Microsoft's certificate-credentials). */
 static enum bearer_status use_certificate(const struct bearer_request *request, const struct bearer_option *certificate,
                                           const char *audience, struct client_auth *auth, struct bearer_error *err)
 {
@@ -30,7 +30,7 @@ static enum bearer_status use_certificate(const struct bearer_request *request, 
     return st;
 }
 
-/* Hands on what another party has signed (MICROSOFT.md 3.5). */
+/* Hands on what another party has signed (Microsoft's workload-identity-federation). */
 static enum bearer_status use_token(const char *token, struct client_auth *auth, struct bearer_error *err)
 {
     auth->assertion = strdup(token);

@@ -1,4 +1,4 @@
-/* delegated.c - a person signed in once; their refresh token brings access tokens (RFC 6749 section 6, MICROSOFT.md 3.3). */
+/* delegated.c - a person signed in once; their refresh token brings access tokens (RFC 6749 section 6). */
 #include "provider/client_auth.h"
 #include "provider/device.h"
 #include "provider/http.h"

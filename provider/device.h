@@ -1,4 +1,4 @@
-/* device.h - signing in with a code typed in elsewhere: the device authorization grant (RFC 8628, MICROSOFT.md 3.2). */
+/* device.h - signing in with a code typed in elsewhere: the device authorization grant (RFC 8628). */
 #ifndef BEARER_DEVICE_H
 #define BEARER_DEVICE_H
 

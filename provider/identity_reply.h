@@ -1,5 +1,5 @@
 /* identity_reply.h - what a managed identity endpoint answers: a token, or one of three forms of error, all of odd types
- * (MICROSOFT.md 3.6, 3.7). */
+ * (Microsoft's how-to-use-vm-token). */
 #ifndef BEARER_IDENTITY_REPLY_H
 #define BEARER_IDENTITY_REPLY_H
 

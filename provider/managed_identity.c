@@ -1,5 +1,5 @@
 /* managed_identity.c - a machine on Azure, or joined to it, has an identity of its own and needs no secret
- * (MICROSOFT.md 3.6). */
+ * (Microsoft's how-to-use-vm-token). */
 #include "credential/clock.h"
 #include "credential/text.h"
 #include "provider/arc.h"

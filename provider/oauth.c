@@ -188,9 +188,10 @@ static enum bearer_status explain_error(const struct bearer_request *request, co
 {
     long code = aadsts_code(json);
     const struct catalogue_row *row = catalogue_find(code);
-    enum bearer_status st = catalogue_status(error, code, strcmp(oauth_option(request, "oauth2_provider"), "app_only") != 0);
+    bool person = strcmp(oauth_option(request, "oauth2_provider"), "app_only") != 0;
+    enum bearer_status st = catalogue_status(error, code, person);
     char description[DESCRIPTION_MAX], correlation[64];
-    const char *remedy = row != NULL ? row->remedy : catalogue_remedy(st);
+    const char *remedy = row != NULL && (person || row->who != CATALOGUE_USER) ? row->remedy : catalogue_remedy(st);
 
     if (is_secrets_id(request, code))
         remedy = "the configured secret is a GUID, which is the secret's ID: put the secret's Value there";
@@ -217,9 +218,12 @@ static bool is_success(const struct http_reply *answer)
 static enum bearer_status explain_body(const char *endpoint, const struct http_reply *answer, struct bearer_error *err)
 {
     enum bearer_status st;
+    char pause[40] = "";
 
+    if (answer->retry_after > 0)
+        snprintf(pause, sizeof pause, " of %lld s", (long long)answer->retry_after);
     if (answer->status == 429)
-        st = bearer_fail(err, BEARER_LATER, "%s is asked too often and wants a pause", endpoint);
+        st = bearer_fail(err, BEARER_LATER, "%s is asked too often and wants a pause%s", endpoint, pause);
     else if (answer->status >= 500)
         st = bearer_fail(err, BEARER_LATER, "%s has trouble of its own (HTTP %ld)", endpoint, answer->status);
     else if (answer->status >= 300 && answer->status < 400)

@@ -17,7 +17,7 @@ struct oauth_reply {
 #define OAUTH_REPLY_INIT { NULL, "" }
 
 /* Posts a form to an endpoint and reads the answer.  BEARER_OK: a JSON object without "error".  Else the status that fits the
- * server's answer (MICROSOFT.md 4.1), with what it said and what to do about it in the text.  Whatever cannot be understood is
+ * server's answer (RFC 6749 section 5.2, Microsoft's reference-error-codes), with what it said and what to do about it in the text.  Whatever cannot be understood is
  * BEARER_LATER: nothing is ever thrown away on doubt.  */
 enum bearer_status oauth_post(const struct bearer_request *request, const char *endpoint, const struct http_field *form,
                               int64_t deadline, struct oauth_reply *reply, struct bearer_error *err);

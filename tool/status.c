@@ -8,7 +8,7 @@
 #include <sysexits.h>
 
 #define EXPIRING (7 * 86400) /* seconds: a sign-in unused that near its end is worth a word */
-#define REFRESH_TOKEN_LIFE (90 * 86400) /* seconds since its last use, MICROSOFT.md 3.3 */
+#define REFRESH_TOKEN_LIFE (90 * 86400) /* seconds since its last use, as Microsoft documents it */
 
 /* How an account stands.  The words are part of the interface: scripts read them. */
 struct standing {

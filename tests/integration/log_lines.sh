@@ -183,7 +183,7 @@ END
 
 settings '{"fail": {"status": 429, "retry_after": 30}}'
 logged "the identity provider is asked too often" busy@contoso.com deferred <<'END'
-https://localhost:PORT/contoso.onmicrosoft.com/oauth2/v2.0/token is asked too often and wants a pause
+https://localhost:PORT/contoso.onmicrosoft.com/oauth2/v2.0/token is asked too often and wants a pause of 30 s
     account=busy@contoso.com provider=app_only cause=later
 END
 

@@ -2,7 +2,7 @@
 # A stock Postfix relays mail with a token that our plugin fetched over HTTPS, its smtp client chrooted as Debian ships it.
 . "${0%/*}/lib.sh"
 
-# Whether a live smtp process holds what DESIGN "Who opens what" allows: regular files only, numbers from 10 up.
+# Whether a live smtp process holds what it may: regular files only, numbers from 10 up.
 looks_right() {
     for descriptor in /proc/"$1"/fd/*; do
         number=${descriptor##*/}

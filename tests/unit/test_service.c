@@ -1,4 +1,4 @@
-/* test_service.c - each preset is whole, and endpoints and scopes are made of it as MICROSOFT.md says. */
+/* test_service.c - each preset is whole, and endpoints and scopes are made of it as Microsoft documents them. */
 #include "credential/options.h"
 #include "credential/service.h"
 #include "credential/text.h"
