@@ -3,10 +3,12 @@
 #
 # Options with values, defaults and bounds, providers, services, commands with their options, states and formats, the
 # members of provider.h: each is taken from the sources and from the manual pages, and the two are compared both ways.
-# Then: the example of sasl-bearer-provider(7) compiles, links in Markdown lead somewhere, options and commands named
+# Then: error texts in sasl.conf(5) are of a form that the sources have, its samples are configurations that the command
+# accepts, the example of sasl-bearer-provider(7) compiles, links in Markdown lead somewhere, options and commands named
 # anywhere exist, lines are not too long, manual pages are free of mandoc's warnings.
 #
-# The pages' conventions stand at their beginning.  Runs from the tree; top_srcdir from the environment or from $0.
+# The pages' conventions stand at their beginning.  Runs from the tree; top_srcdir from the environment or from $0.  The
+# samples are tried with the command in top_builddir, else in bindir; where there is neither, they are not.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -165,38 +167,126 @@ sed -n 's/^oauth2_provider values=\([^=]*\) default=.*/\1/p' "$T/options.source"
     sed 's/^module:$/module:NAME/' >"$T/providers.choices"
 compare "providers.c and the choices of oauth2_provider" providers.source providers.choices
 
-# A row is { "service", "cloud", "authority", "resource", SCOPES, "resource", "servers" }; its item has all these words.
-scopes=$(sed -n 's/^#define MICROSOFT365_SCOPES "\(.*\)"$/\1/p' credential/service.c)
-sed -n '/^static const struct bearer_service services/,/^};/p' credential/service.c | tr '\n' ' ' |
-    awk 'BEGIN { RS = "}" } {
-        n = split($0, part, "\"")  # strings are the even ones
-        for (i = 6; i <= n; i += 2) {
-            words = split(part[i], word, " ")
-            for (j = 1; j <= words; j++)
-                print part[4], word[j]
+# A row is { "service", "cloud", endpoint, endpoint, "tenant", "resource", "scopes", "resource", "servers", "servers", life };
+# macros stand for strings, TOKEN and DEVICE for endpoints at a host.  Its item has all these words in .Ql, and no others.
+scopes=$(sed -n 's/^#define MICROSOFT_SCOPES "\(.*\)"$/\1/p' credential/service.c)
+awk '
+/^#define [A-Z_]+ ("[^"]*"|[0-9]+)$/ { name = $2; sub(/^#define [A-Z_]+ /, ""); macro[name] = $0 }
+/^static const struct bearer_service services/ { on = 1; next }
+on && /^};/ { exit }
+on { table = table " " $0 }
+END {
+    macro["MICROSOFT_SCOPES"] = "" # told once for all
+    rows = split(table, row, "}")
+    for (i = 1; i < rows; i++) {
+        sub(/^[ ,]*[{]/, "", row[i])
+        gsub(/TOKEN\(|DEVICE\(/, "", row[i])
+        fields = split(row[i], field, ",")
+        key = ""
+        for (j = 1; j <= fields; j++) {
+            gsub(/^ +|[ )]+$/, "", field[j])
+            value = field[j] in macro ? macro[field[j]] : field[j]
+            gsub(/"/, "", value)
+            if (j <= 2)
+                key = key (value == "NULL" ? "" : (key == "" ? "" : " ") value)
+            else {
+                words = split(value, word, " ")
+                for (k = 1; k <= words; k++)
+                    if (word[k] !~ /^(NULL|0)$/)
+                        print key ": " word[k]
+            }
         }
-    }' >"$T/services.source"
+    }
+}' credential/service.c >"$T/services.source"
 page_section "$CONF" SERVICES | awk '
-/^\.It Cm/ { cloud = $3; next }
-cloud != "" {
-    if (/As before/) {  # what the item before says, but for the servers
-        n = split(said[last], before, " ")
-        for (i = 1; i <= n; i++) if (before[i] !~ /^\*/) print cloud, before[i]
-    }
-    for (i = 1; i <= NF; i++) {
-        word = $i
-        sub(/[.,;]$/, "", word)
-        if (word ~ /^(\*\.|https:)/ || word ~ /^[a-z0-9.]+\.[a-z]+$/) {
-            print cloud, word
-            said[cloud] = said[cloud] " " word
-            last_said = cloud
-        }
-    }
-    last = last_said
+/^\.It Cm/ { key = $3 ($5 == "" ? "" : " " $5); next }
+/^\.El/ { key = "" }
+key != "" && /^\.Ql/ {
+    for (i = 2; i <= NF; i++)
+        if ($i !~ /^[.,;]$/)
+            print key ": " $i
 }' >"$T/services.page"
-compare "clouds, hosts and resources in sasl.conf(5)" services.source services.page
+compare "services, hosts and resources in sasl.conf(5)" services.source services.page
 page_section "$CONF" SERVICES | tr '\n' ' ' | grep -q -F "$scopes" || complain "$CONF: the scopes are not '$scopes'"
 checked=$((checked + 1))
+
+# ---- files: what may be done with each stands in PERMISSIONS, and what becomes of it in a jail
+
+# A row is [OPT_X] = { "name", OPT_TYPE_FILE, ...; one of reference.c is { OPT_X, "arrives", "what", rules, one_line, KEEP_X }.
+sed -n 's/^ *\[OPT_[A-Z_]*\] = { "\([a-z0-9_]*\)", OPT_TYPE_\(FILE\|KEY\|PATH\),.*/\1/p' credential/options.c >"$T/files.source"
+page_section "$CONF" PERMISSIONS | sed -n '/^\.TS/,/^\.TE/s/^\(oauth2_[a-z0-9_]*\).*/\1/p' >"$T/files.page"
+compare "files in the table of sasl.conf(5)" files.source files.page
+sed -n '/^} references\[\]/,/^};/p' credential/reference.c >"$T/references"
+sed -n 's/^ *{ OPT_\([A-Z0-9_]*\),.* KEEP_\([A-Z]*\) },.*/oauth2_\1 \2/p' "$T/references" |
+    tr '[:upper:]' '[:lower:]' >"$T/jail.source"
+page_section "$CONF" PERMISSIONS | awk '
+/^\.It Em/ { keep = /renewer/ ? "not" : /once/ ? "copy" : "open"; next }
+/^\.El/ { keep = "" }
+keep != "" && /^\.Ic/ { for (i = 2; i <= NF; i++) if ($i ~ /^oauth2_/) print $i, keep }' >"$T/jail.page"
+compare "what a jailed program reads, in sasl.conf(5)" jail.source jail.page
+
+# ---- error texts: of each, a source has the format
+
+# Strings that stand side by side are one.  A conversion may come to anything.
+for file in credential/*.c; do
+    tr '\n' ' ' <"$file" | sed "s/'\"'//g"' ; s/" *"//g' | grep -o '"\([^"\]\|\\.\)*"'
+done | tr -d '"' | grep -E '[a-z]+ [a-z]+' | sed 's/[][(){}.*+?^$|]/\\&/g; s/%%/%/g; s/%\(\\\.\\\*\)\{0,1\}[lz]*[sdumi]/.*/g' >"$T/all_formats"
+# what is left without conversions must be long enough to mean something
+awk '{ bare = $0; gsub(/\.\*/, "", bare) } length(bare) >= 20' "$T/all_formats" >"$T/formats"
+awk '/^\.\\" messages/ { on = 1; next } on && /^\.Bd/ { inside = 1; next } /^\.Ed/ { on = inside = 0 } on && inside' "$CONF" |
+    sed 's/^\\&//' | awk '/\?$/ && held != "" { print held " " $0; held = ""; next } held != "" { print held } { held = $0 }
+END { if (held != "") print held }' >"$T/texts"
+[ -s "$T/texts" ] || complain "$CONF: no error texts; has its form changed?"
+while read -r text; do
+    checked=$((checked + 1))
+    printf '%s\n' "$text" | grep -q -E -f "$T/formats" || complain "$CONF: no source says '$text'"
+done <"$T/texts"
+
+# ---- samples: whole configurations, which the command accepts
+
+# "USER... NAME=VALUE..." in line 1 of each, then the sample.
+awk -v out="$T/sample" '
+/^\.\\" sample / { n++; sub(/^\.\\" sample /, ""); print >(out "." n); on = 1; next }
+on && /^\.Bd/ { inside = 1; next }
+/^\.Ed/ { on = inside = 0 }
+on && inside { gsub(/\\e/, "\\"); sub(/^\\&/, ""); print >(out "." n) }' "$CONF"
+
+try_sample() { # FILE TOOL: complains of each user whom it does not cover
+    tail -n +2 "$1" >"$T/sample.conf"
+    chmod 600 "$T/sample.conf"
+    users=''
+    variables=''
+    for word in $(head -n 1 "$1"); do
+        case $word in
+            *=*) variables="$variables $word" ;;
+            *) users="$users $word" ;;
+        esac
+    done
+    for user in $users; do
+        checked=$((checked + 1))
+        # shellcheck disable=SC2086 # words
+        env -u AZURE_CLIENT_ID -u AZURE_TENANT_ID -u AZURE_FEDERATED_TOKEN_FILE -u AZURE_AUTHORITY_HOST \
+            XDG_STATE_HOME="$T/state" $variables "$2" status --user --conf "$T/sample.conf" "$user" >"$T/answer" 2>&1
+        case $? in
+            0 | 75 | 77) ;; # good, or somebody would have to sign in
+            *) complain "$CONF: the sample for '$user' is refused: $(cat "$T/answer")" ;;
+        esac
+    done
+}
+
+samples=0
+tool=${top_builddir:-/nonexistent}/sasl-bearer
+[ -x "$tool" ] || tool=${bindir:-/nonexistent}/sasl-bearer
+if [ -x "$tool" ]; then
+    for sample in "$T"/sample.[0-9]*; do
+        [ -f "$sample" ] || continue
+        samples=$((samples + 1))
+        try_sample "$sample" "$tool"
+    done
+    [ "$samples" -gt 0 ] || complain "$CONF: no samples; has its form changed?"
+else
+    echo "skipped: the samples of $CONF (neither top_builddir nor bindir has a sasl-bearer)"
+fi
 
 # ---- commands
 
@@ -247,8 +337,8 @@ sed -n '/^} formats\[\]/,/^};/p' tool/token.c | first_strings >"$T/formats.sourc
 page_section "$TOOL" COMMANDS | sed -n 's/^\.It Cm //p' >"$T/formats.page"
 compare "formats in sasl-bearer(1)" formats.source formats.page
 
-# Environment: what either layer looks at.
-grep -ho 'secure_getenv("[A-Z_]*")\|xdg("[A-Z_]*")' credential/*.c tool/*.c | sed 's/.*"\(.*\)".*/\1/' |
+# Environment: what any layer looks at.
+grep -ho '\(secure_getenv\|xdg\|variable\)("[A-Z_]*")' credential/*.c tool/*.c provider/*.c | sed 's/.*"\(.*\)".*/\1/' |
     grep -v '^HOME$' >"$T/environment.source"
 sed -n 's/.* environment=\(.\)/\1/p' "$T/options.source" >>"$T/environment.source"
 page_section "$TOOL" ENVIRONMENT | sed -n 's/^\.It Ev //p' | tr -d , | tr ' ' '\n' >"$T/environment.page"
@@ -275,10 +365,17 @@ grep -o 'struct bearer_[a-z]* {[^}]*}' "$T/header" | sed 's/^struct \(bearer_[a-
         if (match(member, /\(\*[a-z_]+\)/)) member = substr(member, RSTART + 2, RLENGTH - 3)
         else sub(/.*[ *]/, "", member)
         print member
-    } }' | grep -v '^context$\|^value$' >"$T/members.source"
+    } }' | grep -v '^context$' >"$T/members.source"
 sed -n 's/^\.It Va //p; s/^\.Va \([a-z_]*\).*/\1/p' "$PROVIDER" | tr -d , | tr ' ' '\n' |
     grep -v '^bearer_provider$\|^context$' >"$T/members.page"
 compare "members of the structures in sasl-bearer-provider(7)" members.source members.page
+
+# What sasl.conf refers to arrives under these names.
+sed -n 's/^ *{ OPT_[A-Z0-9_]*, "\([a-z0-9_]*\)",.*/\1/p; s/^ *{ \(OPT_[A-Z0-9_]*\), NULL,.*/\1/p' "$T/references" |
+    sed 's/^OPT_/oauth2_/' | tr '[:upper:]' '[:lower:]' >"$T/arrives.source"
+page_section "$PROVIDER" "THE REQUEST" | awk '/^\.Ss/ { on = /What arrives/ } on && /^\.It Cm/' | grep -o 'oauth2_[a-z0-9_]*' \
+    >"$T/arrives.page"
+compare "options as they arrive, in sasl-bearer-provider(7)" arrives.source arrives.page
 
 # ---- the example is a provider
 
@@ -305,6 +402,7 @@ for file in $(cat "$T/guides") NEWS "$CONF" "$TOOL" "$PROVIDER"; do
     while read -r option; do
         # a sample of a mistake is no option
         [ "$option" = oauth2_tenent ] || grep -q "^$option " "$T/options.source" ||
+            { [ "$file" = "$PROVIDER" ] && grep -q -x "$option" "$T/arrives.source"; } ||
             complain "$file: there is no option $option"
     done <"$T/named"
     sed -n -e 's/.*`sasl-bearer \([a-z]*\).*/\1/p' -e 's/^\.Ql sasl-bearer \([a-z]*\).*/\1/p' \
@@ -313,9 +411,10 @@ for file in $(cat "$T/guides") NEWS "$CONF" "$TOOL" "$PROVIDER"; do
     while read -r command; do
         [ -z "$command" ] || grep -q "^$command$" "$T/commands.source" || complain "$file: there is no command $command"
     done <"$T/named"
-    # characters, not bytes: UTF-8's continuation bytes do not count
-    awk -v width="$WIDTH" '{ line = $0; gsub(/[\200-\277]/, "", line) }
-        length(line) > width { print FILENAME ":" FNR ": longer than " width }' "$file" >"$T/wide"
+    # characters, not bytes: UTF-8's continuation bytes do not count; a very long word cannot be broken
+    awk -v width="$WIDTH" '{ line = $0; gsub(/[\200-\277]/, "", line); longest = 0 }
+        length(line) > width { for (i = 1; i <= NF; i++) if (length($i) > longest) longest = length($i) }
+        length(line) > width && longest < 90 { print FILENAME ":" FNR ": longer than " width }' "$file" >"$T/wide"
     while read -r line; do complain "$line"; done <"$T/wide"
 done
 
