@@ -1,7 +1,9 @@
 /* login.c - times logins through libsasl2, as a host makes them: `login MECHANISM USER COUNT` prints microseconds and kilobytes.
  *
  * The server's part is what libsasl2 never sees; after the first message a login counts as done.  The plugins come from
- * SASL_PATH, the configuration from SASL_CONF_PATH. */
+ * SASL_PATH, the configuration from SASL_CONF_PATH.
+ *
+ * `login MECHANISM USER COUNT wait` prints its pid once libsasl2 is initialised; it goes on when standard input ends. */
 #include "tests/bench/resident.h"
 
 #include <sasl/sasl.h>
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char *user;
 
@@ -81,14 +84,23 @@ static double now(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
+/* Meanwhile somebody looks at this process. */
+static void wait_here(void)
+{
+    printf("pid %ld\n", (long)getpid());
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+}
+
 int main(int argc, char **argv)
 {
     long count;
     double began, first;
     long before, after;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: login MECHANISM USER COUNT\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: login MECHANISM USER COUNT [wait]\n");
         return 64;
     }
     user = argv[2];
@@ -99,6 +111,8 @@ int main(int argc, char **argv)
         return 1;
     printf("init %.1f\n", now() - began);
     printf("memory %ld\n", resident() - before);
+    if (argc == 5)
+        wait_here();
     began = now();
     login(argv[1]);
     first = now() - began;

@@ -10,8 +10,9 @@ import binascii
 import dataclasses
 import hmac
 
+import assertions
 import form as forms
-from directory import UnknownName
+from directory import App, UnknownName
 from refusals import Refusal
 
 CLIENT_CREDENTIALS = "client_credentials"
@@ -29,6 +30,13 @@ class Credentials:
         return self.secret is not None or self.assertion is not None
 
 
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """An app that has proved itself.  proof is for "appidacr" in its tokens: 0 not at all, 1 secret, 2 assertion."""
+    app: App
+    proof: str
+
+
 def credentials_sent(form, authorization):
     """Who the request says it comes from.  `authorization` is the header's value or None."""
     secret, assertion = form.get("client_secret"), form.get("client_assertion")
@@ -36,6 +44,8 @@ def credentials_sent(form, authorization):
         raise Refusal(9002313)
     if assertion:
         forms.required(form, "client_assertion_type")
+    if "client_assertion_type" in form:
+        forms.required(form, "client_assertion")
     if authorization is None:
         return Credentials(forms.required(form, "client_id"), secret, assertion)
     client_id, basic_secret = read_basic(authorization)
@@ -76,10 +86,11 @@ def find_app(directory, authority, client_id, grant_type=None):
     return app
 
 
-def authenticate(directory, authority, form, authorization, grant_type):
-    """The app that asks, having proved it.  Raises the Refusal that fits."""
-    sent = credentials_sent(form, authorization)
-    app = find_app(directory, authority, sent.client_id, grant_type)
+def authenticate(emulator, request, authority):
+    """The Client that asks.  Raises the Refusal that fits."""
+    grant_type = request.grant_type
+    sent = credentials_sent(request.form, request.authorization)
+    app = find_app(emulator.directory, authority, sent.client_id, grant_type)
     if grant_type == CLIENT_CREDENTIALS and not sent.any:
         raise Refusal(7000216)
     # Without a redirect URI only 'Allow public client flows' tells Entra that a client is public.
@@ -89,10 +100,14 @@ def authenticate(directory, authority, form, authorization, grant_type):
     if not public and not sent.any:
         raise Refusal(7000218)
     if sent.assertion is not None:
-        check_assertion(app, sent.assertion)
-    elif sent.secret is not None:
+        if request.form["client_assertion_type"] != assertions.TYPE:
+            raise Refusal(90023, parameter="client_assertion_type")
+        emulator.assertions.check(app, sent.assertion, request.url)
+        return Client(app, "2")
+    if sent.secret is not None:
         check_secret(app, sent.secret)
-    return app
+        return Client(app, "1")
+    return Client(app, "0")
 
 
 def check_secret(app, value):
@@ -102,8 +117,3 @@ def check_secret(app, value):
                 raise Refusal(7000222, client_id=app.client_id)
             return
     raise Refusal(7000215, client_id=app.client_id)
-
-
-def check_assertion(app, assertion):
-    """Certificates and federated credentials go here.  No app has one yet, so no assertion can be right."""
-    raise Refusal(700027)

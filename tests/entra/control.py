@@ -6,7 +6,9 @@ Only ever bound to 127.0.0.1.  Each route is a function (emulator, argument, bod
 
 import hmac
 import json
+import time
 import urllib.parse
+import uuid
 
 import exchange
 import form as forms
@@ -79,9 +81,15 @@ def change_user(emulator, address, body):
 
 
 def change_app(emulator, client_id, body):
-    emulator.directory.app(client_id)
+    emulator.directory.registration(client_id)
     emulator.directory.merge({"apps": [{"client_id": client_id.lower()} | body]})
     emulator.save_secrets()
+    return {}
+
+
+def change_identity(emulator, client_id, body):
+    emulator.directory.identity(client_id)
+    emulator.directory.merge({"identities": [{"client_id": client_id.lower()} | body]})
     return {}
 
 
@@ -121,6 +129,28 @@ def new_access_token(emulator, _argument, body):
     wanted = scopes.delegated(scope, tenant.id)
     return {"access_token": emulator.tokens.delegated(app, user, tenant, wanted.audience, wanted.granted(app, tenant),
                                                       lifetime)}
+
+
+def new_federated_token(emulator, _argument, body):
+    """What another party's issuer would write: a JWT for a federated credential, or one with something wrong."""
+    issuer, subject, audience = needs(body, "issuer", "subject", "audience")
+    lifetime = body.get("lifetime", 3600)
+    if type(lifetime) is not int:
+        raise BadCall("lifetime is not an integer")
+    now = int(time.time())
+    claims = {"iss": issuer, "sub": subject, "aud": audience, "iat": now, "nbf": now, "exp": now + lifetime,
+              "jti": str(uuid.uuid4())}
+    header = {"alg": "RS256", "typ": "JWT", "kid": emulator.assertions.issuer.kid}
+    token = emulator.assertions.issuer.token(changed(claims, body.get("claims")), changed(header, body.get("header")),
+                                             body.get("stranger", False))
+    return {"token": emulator.journal.issued(token)}
+
+
+def changed(members, changes):
+    """With `changes` merged in; null takes a member out."""
+    if not isinstance(changes, (dict, type(None))):
+        raise BadCall("claims and header are JSON objects")
+    return {name: value for name, value in (members | (changes or {})).items() if value is not None}
 
 
 def expire_tokens(emulator, _argument, _body):
@@ -169,6 +199,7 @@ ROUTES = {
     ("POST", "/settings/reset"): reset_settings,
     ("POST", "/directory"): change_directory,
     ("POST", "/users/"): change_user, ("POST", "/apps/"): change_app, ("POST", "/rotate-secret/"): rotate_secret,
+    ("POST", "/identities/"): change_identity, ("POST", "/federated-tokens"): new_federated_token,
     ("POST", "/grants"): new_grant, ("POST", "/grants/revoke"): revoke_grants,
     ("POST", "/access-tokens"): new_access_token, ("POST", "/expire_tokens"): expire_tokens,
     ("GET", "/device"): pending_devices, ("POST", "/device/approve"): approve_device,

@@ -1,4 +1,4 @@
-"""directory.py - tenants, apps, users and mailboxes: what an administrator would have set up.
+"""directory.py - tenants, apps, managed identities, users and mailboxes: what an administrator would have set up.
 
 directory.json holds the built-in ones, with a note on what each is for.  A settings file and the
 control port add to them or change them, in the same form and through the same code (`merge`).
@@ -12,6 +12,9 @@ import pathlib
 import secrets
 import threading
 import uuid
+
+from assertions import FederatedCredential
+from rsa_keys import Certificate
 
 ALIASES = ("common", "organizations", "consumers")
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
@@ -48,6 +51,8 @@ class App:
     personal: bool = False                  # supports personal Microsoft accounts too
     enabled: bool = True
     secrets: list = dataclasses.field(default_factory=list)
+    certificates: list = dataclasses.field(default_factory=list)
+    federated_credentials: list = dataclasses.field(default_factory=list)
     service_principals: dict = dataclasses.field(default_factory=dict)   # tenant id: object id
     app_roles: list = dataclasses.field(default_factory=list)            # application permissions, consented
     consented: list = dataclasses.field(default_factory=list)            # delegated permissions, consented
@@ -60,11 +65,37 @@ class App:
     def public(self):
         return self.platform == "mobile_and_desktop"
 
+    @property
+    def extra_claims(self):
+        """What its app-only tokens have beyond the usual."""
+        return {}
+
     def may_open(self, address):
         return any(fnmatch.fnmatchcase(address, glob) for glob in self.mailboxes)
 
     def may_send_by_rbac(self, address):
         return any(fnmatch.fnmatchcase(address, glob) for glob in self.rbac_smtp)
+
+
+@dataclasses.dataclass
+class Identity(App):
+    """A managed identity: a service principal without a registration, whose tokens a machine hands out."""
+    platform: str = "managed_identity"
+    kind: str = "user"                      # "system": a machine's own; "user": made by somebody, assigned to machines
+    resource_id: str = ""
+    sources: list = dataclasses.field(default_factory=list)     # where it is assigned: names of machine.SOURCES
+
+    def __post_init__(self):
+        if self.kind not in ("system", "user") or not isinstance(self.sources, list):
+            raise TypeError("kind is neither system nor user, or sources is no list")
+
+    @property
+    def object_id(self):
+        return self.service_principals.get(self.tenant, "")
+
+    @property
+    def extra_claims(self):
+        return {"xms_mirid": self.resource_id} if self.resource_id else {}
 
 
 @dataclasses.dataclass
@@ -120,9 +151,10 @@ class Directory:
 
     def __init__(self, secret_values=None):
         self.lock = threading.RLock()
-        self.tenants, self.apps, self.users, self.mailboxes = {}, {}, {}, {}
+        self.tenants, self.apps, self.identities, self.users, self.mailboxes = {}, {}, {}, {}, {}
         self.secret_values = dict(secret_values or {})      # name: value, kept over restarts
-        self.secret_values.setdefault("plain_password", secrets.token_urlsafe(18))
+        for name in ("plain_password", "identity_header"):
+            self.secret_values.setdefault(name, secrets.token_urlsafe(18))
         self.merge(json.loads(pathlib.Path(__file__).with_name("directory.json").read_text(encoding="utf-8")))
 
     # Building it
@@ -134,6 +166,8 @@ class Directory:
                 self._put(self.tenants, Tenant, key_of(entry, "id"), entry)
             for entry in document.get("apps", ()):
                 self._put(self.apps, App, key_of(entry, "client_id"), self._app_fields(entry))
+            for entry in document.get("identities", ()):
+                self._put(self.identities, Identity, key_of(entry, "client_id"), self._app_fields(entry))
             for entry in document.get("users", ()):
                 address = key_of(entry, "address")
                 new = {} if address in self.users else {"name": address, "oid": str(uuid.uuid4())}
@@ -159,6 +193,9 @@ class Directory:
                                             for name, oid in fields["service_principals"].items()}
         if "secrets" in fields:
             fields["secrets"] = [self._secret(row) for row in fields["secrets"]]
+        for name, read in (("certificates", Certificate.read), ("federated_credentials", FederatedCredential.read)):
+            if name in fields:
+                fields[name] = [read(row) for row in fields[name]]
         return fields
 
     def _secret(self, row):
@@ -169,7 +206,7 @@ class Directory:
     def rotate_secret(self, client_id):
         """The old secret of an app stops working, a new one takes its name.  Returns it."""
         with self.lock:
-            app = self.app(client_id)
+            app = self.registration(client_id)
             name = app.secrets[0].name if app.secrets else f"{app.client_id}_client_secret"
             value = self.secret_values[name] = new_secret()
             app.secrets = [Secret(name, value)]
@@ -197,7 +234,16 @@ class Directory:
         return Authority(segment) if segment in ALIASES else Authority(segment, self.tenant(segment))
 
     def app(self, client_id):
+        """A registered app, or a managed identity: both ask for tokens and get into mailboxes."""
+        if client_id.lower() in self.identities:
+            return self.identities[client_id.lower()]
         return self._find(self.apps, client_id, "app")
+
+    def registration(self, client_id):
+        return self._find(self.apps, client_id, "app")
+
+    def identity(self, client_id):
+        return self._find(self.identities, client_id, "managed identity")
 
     def user(self, address):
         return self._find(self.users, address, "user")

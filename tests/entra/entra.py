@@ -16,9 +16,12 @@ import pathlib
 import sys
 import threading
 
+import arc
 import certificates
 import listening
+import machine
 import web
+from assertions import Assertions
 from control import ControlHandler
 from device import Devices
 from directory import Directory
@@ -42,6 +45,7 @@ class Emulator:
         self.directory = Directory(load_json(home / "secrets.json"))
         self.tokens = Tokens(self.journal)
         self.grants = Grants(self.journal, self.settings)
+        self.assertions = Assertions(self.journal)
         self.devices = Devices(self.journal, self.settings, self.directory)
         self._saved_secrets = set()
 
@@ -76,14 +80,22 @@ def serve(home, address, port, configuration):
     emulator.configure(configuration)
     emulator.save_secrets()
     IdentityHandler.emulator = ControlHandler.emulator = emulator
+    machine.MachineHandler.emulator, machine.MachineHandler.keys = emulator, arc.Keys(home, emulator.journal)
     listening.stop_on_signals(emulator.stopping)
 
     with contextlib.ExitStack() as stack:
+        stack.callback(machine.MachineHandler.keys.close)
         https = listening.start(lambda where: web.Server(where, IdentityHandler, context), stack, address, port)
         control = listening.start(lambda where: web.Server(where, ControlHandler), stack, "127.0.0.1", both=False)
-        listening.write_private(ready, {"https_port": https, "control_port": control, "pid": os.getpid(),
-                              "authority": f"https://localhost:{https}", "control": f"http://127.0.0.1:{control}",
-                              "ca_file": str(home / "ca.pem")})
+        identity = listening.start(lambda where: web.Server(where, machine.MachineHandler), stack, "127.0.0.1")
+        arc_port = listening.start(lambda where: web.Server(where, machine.ArcHandler), stack, "127.0.0.1")
+        listening.write_private(ready, {
+            "https_port": https, "control_port": control, "identity_port": identity, "arc_port": arc_port,
+            "pid": os.getpid(), "authority": f"https://localhost:{https}", "control": f"http://127.0.0.1:{control}",
+            "imds": f"http://127.0.0.1:{identity}",
+            "app_service": f"http://127.0.0.1:{identity}{machine.APP_SERVICE_PATH}",
+            "arc": f"http://localhost:{arc_port}{machine.METADATA_PATH}", "arc_imds": f"http://localhost:{arc_port}",
+            "ca_file": str(home / "ca.pem")})
         stack.callback(ready.unlink, missing_ok=True)
         emulator.stopping.wait()
         with emulator.settings.changed:

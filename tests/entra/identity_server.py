@@ -18,8 +18,6 @@ ENDPOINT = re.compile(r"/([^/?]+)/(?:oauth2/v2\.0/(token|devicecode)|v2\.0/\.wel
 FORM_TYPE = "application/x-www-form-urlencoded"
 COUNTED_AS = {client_auth.DEVICE_CODE: "device_code", client_auth.CLIENT_CREDENTIALS: "client_credentials",
               "refresh_token": "refresh_token"}
-HTML = ("<!DOCTYPE html><html><head><title>Welcome</title></head>"
-        "<body><h1>Please accept the terms of use</h1></body></html>\n")
 
 
 class Drop(Exception):
@@ -40,6 +38,11 @@ class Request:
     @property
     def grant_type(self):
         return self.form.get("grant_type")
+
+    @property
+    def url(self):
+        """Of the token endpoint, as the client wrote it."""
+        return f"https://{self.host}/{self.segment}/oauth2/v2.0/{self.endpoint}"
 
 
 class IdentityHandler(web.Handler):
@@ -116,12 +119,8 @@ class IdentityHandler(web.Handler):
         if fail.get("drop"):
             self.log(request, "dropped", None)
             raise Drop
-        html = fail.get("html", False)
-        reply = web.Reply(fail.get("body", HTML if html else "The service is unavailable.").encode(),
-                          fail.get("status", 200 if html else 503),
-                          fail.get("content_type", "text/html" if html else "text/plain"))
-        if "retry_after" in fail:
-            reply.headers["Retry-After"] = str(fail["retry_after"])
+        status = fail.get("status", 200 if fail.get("html") else 503)
+        reply = web.staged(fail, status, web.Reply(b"The service is unavailable.", status, "text/plain"))
         self.log(request, "failed", reply.status)
         return reply
 

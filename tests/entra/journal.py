@@ -24,7 +24,8 @@ def fingerprint(secret):
 
 def new_counters():
     return {"token": {"client_credentials": 0, "refresh_token": 0, "device_code": 0, "other": 0},
-            "devicecode": 0, "may_open": 0, "total": 0, "refused": 0, "failed": 0}
+            "devicecode": 0, "may_open": 0, "total": 0, "refused": 0, "failed": 0,
+            "identity": {"imds": 0, "app_service": 0, "arc": 0, "arc_challenges": 0, "arc_fooled": 0}}
 
 
 class Journal:
@@ -35,7 +36,7 @@ class Journal:
         self._requests = open_private(directory / "requests.log")
         self._issued = open_private(directory / "issued.txt")
         self._counters = new_counters()
-        self._waiting = 0                # token requests that came in and have not been answered
+        self._waiting = 0                # requests for tokens that came in and have not been answered
 
     def issued(self, secret):
         """Remember a secret value: token, code, client secret."""
@@ -47,8 +48,12 @@ class Journal:
     # Counting
 
     def arrived(self, endpoint, grant_type):
-        """A request came in on the HTTPS port."""
+        """A request came in on the HTTPS port, or for a managed identity: endpoint is its source then."""
         with self._lock:
+            if endpoint in self._counters["identity"]:
+                self._counters["identity"][endpoint] += 1
+                self._waiting += 1
+                return
             self._counters["total"] += 1
             if endpoint == "token":
                 self._counters["token"][grant_type] += 1
@@ -57,12 +62,18 @@ class Journal:
                 self._counters["devicecode"] += 1
 
     def answered(self, endpoint, outcome):
-        """It was dealt with: outcome is "ok", "refused" (by a rule) or "failed" (on request of a test)."""
+        """It was dealt with: outcome is "ok", "refused" (by a rule), "failed" (on request of a test) or
+        "challenged" (by Arc)."""
         with self._lock:
-            if endpoint == "token":
+            if endpoint == "token" or endpoint in self._counters["identity"]:
                 self._waiting -= 1
-            if outcome != "ok":
+            if outcome in ("refused", "failed"):
                 self._counters[outcome] += 1
+
+    def arc(self, challenged, fooled):
+        with self._lock:
+            self._counters["identity"]["arc_challenges"] += challenged
+            self._counters["identity"]["arc_fooled"] += fooled
 
     def asked_may_open(self):
         with self._lock:

@@ -1,9 +1,11 @@
 """listening.py - what every server program here does: find a port, say "ready", end on SIGTERM."""
 
+import contextlib
 import errno
 import json
 import os
 import signal
+import socket
 import threading
 
 
@@ -29,10 +31,19 @@ def start(make, stack, address, port=0, both=True):
     """Bind and serve in threads; `stack` (an ExitStack) ends it.  Returns the port."""
     servers = bind_both(make, address, port) if both else [make((address, port))]
     for server in servers:
-        stack.callback(server.server_close)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-        stack.callback(server.shutdown)
+        stack.callback(end, server)
     return servers[0].server_address[1]
+
+
+def end(server):
+    """Without waiting until its poll interval has passed: a connection wakes it."""
+    ending = threading.Thread(target=server.shutdown)
+    ending.start()
+    with contextlib.suppress(OSError):
+        socket.create_connection(server.server_address[:2], timeout=1).close()
+    ending.join()
+    server.server_close()
 
 
 def stop_on_signals(stopping):

@@ -6,6 +6,8 @@ settings file, the README test and the emulator itself all read these rows.
 
 import threading
 
+import arc
+import machine
 import refusals
 
 
@@ -38,13 +40,19 @@ def aadsts(value):
 
 
 FAIL_KEYS = {"status": whole, "body": text, "content_type": text,
-             "retry_after": lambda value: whole(value) or text(value), "html": yes_or_no,
-             "drop": yes_or_no, "aadsts": aadsts, "times": whole,
-             "probability": lambda value: seconds(value) and value <= 1, "endpoint": one_of("token", "devicecode", "all")}
+             "retry_after": lambda value: whole(value) or text(value), "location": text, "html": yes_or_no,
+             "drop": yes_or_no, "times": whole, "probability": lambda value: seconds(value) and value <= 1}
+TOKEN_FAIL_KEYS = FAIL_KEYS | {"aadsts": aadsts, "endpoint": one_of("token", "devicecode", "all")}
+IDENTITY_FAIL_KEYS = FAIL_KEYS | {"hang": yes_or_no, "shape": one_of(*machine.SHAPES), "error": text, "message": text,
+                                  "source": one_of("all", *(source.name for source in machine.SOURCES))}
 
 
-def failure(value):
-    return isinstance(value, dict) and all(key in FAIL_KEYS and FAIL_KEYS[key](item) for key, item in value.items())
+def failure(keys):
+    return lambda value: isinstance(value, dict) and all(key in keys and keys[key](item) for key, item in value.items())
+
+
+def members(value):
+    return isinstance(value, dict)
 
 
 ROWS = (
@@ -70,10 +78,18 @@ ROWS = (
      "devicecode answers with this AADSTS number, and with HTTP 200 as Entra may"),
     ("delay_seconds",           0,          seconds,           "wait this long before answering a token request"),
     ("hold",                    False,      yes_or_no,         "answer no token request until this is false again"),
-    ("fail",                    None,       optional(failure), "fail requests; see Failures"),
+    ("fail",                    None,       optional(failure(TOKEN_FAIL_KEYS)), "fail requests; see Failures"),
     ("error_description_crlf",  False,      yes_or_no,         "parts of error_description end in CRLF, not a blank"),
     ("refusal_style",           "exchange", one_of("exchange", "challenge", "late"),
      "how mail servers refuse: at once; after a JSON challenge; IMAP only: OK, then not connected"),
+    ("identity_lifetime",       86400,      whole,             "seconds, of managed identities' tokens"),
+    ("identity_numbers",        False,      yes_or_no,         "send their times as JSON numbers, not as strings"),
+    ("identity_expires_on",     "epoch",    one_of(*machine.EXPIRES_ON),
+     "or seconds: from now; iso: ISO 8601; date: as older versions on Windows"),
+    ("identity_reply",          {},         members,           "merged into their replies; null takes a member out"),
+    ("identity_fail",           None,       optional(failure(IDENTITY_FAIL_KEYS)), "fail their requests; see Failures"),
+    ("arc_tokens",              "/var/opt/azcmagent/tokens", text, "where Arc's key files are made"),
+    ("arc_challenge",           "good",     one_of(*arc.KINDS), "what is wrong with it; see Managed identities"),
 )
 
 
@@ -115,10 +131,16 @@ class Settings:
     def take_failure(self, endpoint, chance):
         """The failure this request shall suffer, or None.  `chance` is a number from 0 to 1 drawn by the
         caller.  A failure with "times" is used up here."""
+        return self._take("fail", lambda fail: fail.get("endpoint", "token") in (endpoint, "all"), chance)
+
+    def take_identity_failure(self, source, chance):
+        """The same for requests to a machine."""
+        return self._take("identity_fail", lambda fail: fail.get("source", "all") in (source, "all"), chance)
+
+    def _take(self, name, concerns, chance):
         with self.changed:
-            fail = self.fail
-            if (fail is None or fail.get("endpoint", "token") not in (endpoint, "all")
-                    or chance >= fail.get("probability", 1)):
+            fail = getattr(self, name)
+            if fail is None or not concerns(fail) or chance >= fail.get("probability", 1):
                 return None
             if "times" in fail:
                 if fail["times"] == 0:

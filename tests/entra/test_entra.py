@@ -7,6 +7,8 @@ import unittest
 import urllib.parse
 import uuid
 
+import aadsts
+import refusals
 from cases import (APP_SCOPE, CONTOSO, DEVICE, DISABLED, EXPIRED, FABRIKAM, IMAP, NO_CONSENT, NO_FLOWS, NO_ROLES, PORTAL, PUBLIC,
                    RBAC, RELAY, SINGLE, SMTP, USER_SCOPE, EntraTest, claims_of)
 
@@ -46,7 +48,7 @@ class ClientCredentials(EntraTest):
         refused(self.app_only(client_id=EXPIRED, client_secret=self.entra.secrets["expired_client_secret"]),
                 7000222, "invalid_client", 401)
         refused(self.app_only(client_secret=None, client_assertion="e30.e30.", client_assertion_type="jwt-bearer"),
-                700027, "invalid_client", 401)
+                90023, "invalid_request")
         refused(self.app_only(client_secret=None, client_assertion="e30.e30."), 900144, "invalid_request")
         refused(self.app_only(client_assertion="e30.e30."), 9002313, "invalid_request")
         refused(self.app_only("fabrikam.com", client_id=PUBLIC), 700025, "invalid_client", 401)
@@ -408,6 +410,51 @@ class DeviceFlow(EntraTest):
         carol = self.start("contoso.com")
         self.assertEqual(self.entra.control("/device/approve", {"user_code": carol["user_code"], "user": "carol@contoso.com"})[0], 400)
         self.assertEqual(self.entra.control("/device/approve", {"user_code": "NOSUCH"})[0], 400)
+
+
+# What Microsoft documents, or what was reported, that a mail client may meet: by who must act.
+CLIENT = """7000215 7000222 70002 7000216 7000218 700025 700027 700024 50012 50048 900384 700030 700016 700011 70001 7000112
+    7000229 1000031 65002 90002 50059 90019 50128 50194 9001023 90124 90130 9002332 90027 90038 50049 900439 900440 900382
+    900432 500208 700005 5000224 5000225 900144 90014 9002313 90004 90023 90100 90056 900561 901002 70003 70011 28002 28003
+    700022 700023 1002012 500011 50001 500014 650052 650056 65005 650057 650054 50011 900971 70004 50147 501491 501481"""
+CONSENT = """65001 65004 90094 90095 90008 9002341 50105 16000 50020 51004 50014 90072 50034 500021 500022 500212 500213"""
+SIGN_IN = """70008 700082 700084 70043 50173 50132 50133 50089 70000 54005 50076 50079 50072 50074 50078 50158 53004 50055 50144
+    50056 50126 50064 50135 50057 50053 50085 50197 50199 50140 50058 16001 700020"""
+POLICY = """53003 53000 53001 53002 50005 50097 50131 50155 50187 530032 530035 530036 53011 530034 135011 135010 7000116"""
+FEDERATION = """70021 700211 700212 700213 7000226 700229 700231 50013 500133 50027"""
+DEVICE_FLOW = """70016 70018 70019 50134 90119 90120"""
+TRANSIENT = """50033 50087 50088 50166 50196 70012 90006 90012 90024 90033 90055 90090 90091 80002 80005 50000"""
+ERRORS = {"invalid_request", "invalid_client", "unauthorized_client", "invalid_grant", "invalid_scope", "invalid_resource",
+          "invalid_instance", "unsupported_grant_type", "access_denied", "interaction_required", "login_required",
+          "temporarily_unavailable", "server_error", "authorization_pending", "authorization_declined", "expired_token",
+          "bad_verification_code"}
+
+
+class Numbers(EntraTest):
+
+    def test_every_number_has_a_row(self):
+        wanted = " ".join((CLIENT, CONSENT, SIGN_IN, POLICY, FEDERATION, DEVICE_FLOW, TRANSIENT)).split()
+        self.assertEqual({int(number) for number in wanted} - set(aadsts.ROWS), set())
+        self.assertEqual(list(aadsts.ROWS), sorted(aadsts.ROWS))
+        self.assertLessEqual(set(aadsts.SUBERRORS), set(aadsts.ROWS))
+        for number, (status, error, _) in aadsts.ROWS.items():
+            self.assertIn(error, ERRORS, number)
+            self.assertIn(status, (400, 401, 429, 500, 503), number)
+            self.assertEqual(status == 401, error == "invalid_client" and status != 400, number)
+            self.assertGreater(len(refusals.Refusal(number).text), 10)
+
+    def test_who_must_act_shows_in_error(self):
+        for number in map(int, f"{SIGN_IN} {POLICY}".replace("7000116", "").split()):
+            self.assertIn(aadsts.ROWS[number][1], ("invalid_grant", "interaction_required", "login_required"), number)
+        for number in map(int, TRANSIENT.replace("50196", "").split()):
+            self.assertIn(aadsts.ROWS[number][1], ("temporarily_unavailable", "server_error"), number)
+
+    def test_any_can_be_staged(self):
+        for number in (50049, 90055, 530032, 700231, 5000225):
+            status, error, _ = aadsts.ROWS[number]
+            self.settings(fail={"aadsts": number})
+            self.assert_refused(self.app_only(), number, error, status)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -8,7 +8,8 @@ import dataclasses
 import client_auth
 import form as forms
 import scopes
-from directory import App, Authority, UnknownName
+from client_auth import Client
+from directory import Authority, UnknownName
 from refusals import Refusal
 
 
@@ -16,9 +17,13 @@ from refusals import Refusal
 class Call:
     """A token request whose client has been authenticated."""
     authority: Authority
-    app: App
+    client: Client
     form: dict
     host: str
+
+    @property
+    def app(self):
+        return self.client.app
 
 
 def token(emulator, request, authority):
@@ -31,8 +36,8 @@ def token(emulator, request, authority):
         raise Refusal(901002)
     if grant_type == client_auth.CLIENT_CREDENTIALS and authority.alias:
         raise Refusal(50059 if authority.alias == "organizations" else 9001023)
-    app = client_auth.authenticate(emulator.directory, authority, form, request.authorization, grant_type)
-    reply = GRANTS[grant_type](emulator, Call(authority, app, form, request.host))
+    client = client_auth.authenticate(emulator, request, authority)
+    reply = GRANTS[grant_type](emulator, Call(authority, client, form, request.host))
     if emulator.settings.numbers_as_strings:
         reply = {name: str(value) if isinstance(value, int) else value for name, value in reply.items()}
     return reply
@@ -41,9 +46,9 @@ def token(emulator, request, authority):
 def client_credentials(emulator, call):
     """The app as itself.  There is no refresh token: it can ask again whenever it likes."""
     audience = scopes.app_only(forms.required(call.form, "scope"), call.authority.segment)
-    lifetime = emulator.settings.access_token_lifetime
     return lifetimes(emulator.settings) | {
-        "access_token": emulator.tokens.app_only(call.app, call.authority.tenant, audience, lifetime)}
+        "access_token": emulator.tokens.app_only(call.app, call.authority.tenant, audience,
+                                                 emulator.settings.access_token_lifetime, call.client.proof)}
 
 
 def refresh_token(emulator, call):
@@ -94,7 +99,7 @@ def user_tokens(emulator, call, grant, wanted):
     reply = lifetimes(emulator.settings) | {
         "scope": wanted.reply_text(granted),
         "access_token": emulator.tokens.delegated(call.app, user, tenant, wanted.audience, granted,
-                                                  emulator.settings.access_token_lifetime)}
+                                                  emulator.settings.access_token_lifetime, call.client.proof)}
     if "openid" in wanted.oidc:
         reply["id_token"] = emulator.tokens.identity(call.app, user, tenant, wanted, call.host)
     return reply

@@ -46,20 +46,20 @@ class Tokens:
 
     # Making them
 
-    def delegated(self, app, user, tenant, audience, permissions, lifetime):
+    def delegated(self, app, user, tenant, audience, permissions, lifetime, proof=None):
         """An access token for a user; the app got `permissions`."""
         given_name = user.name.split()[0]
-        claims = self._claims(app, tenant, audience, lifetime) | {
+        claims = self._claims(app, tenant, audience, lifetime, proof) | {
             "amr": ["pwd", "mfa"], "given_name": given_name, "idtyp": "user", "name": user.name, "oid": user.oid,
             "puid": "1003200" + user.oid[:9].replace("-", "").upper(), "scp": " ".join(permissions),
             "signin_state": ["kmsi"], "sub": b64url(hashlib.sha256((app.client_id + user.oid).encode()).digest()),
             "unique_name": user.address, "upn": user.address}
         return self._opaque(claims) if tenant.personal else self._jwt(claims)
 
-    def app_only(self, app, tenant, audience, lifetime):
+    def app_only(self, app, tenant, audience, lifetime, proof=None):
         """An access token for the app itself.  Without app roles it has no roles claim, and is issued all the same."""
         object_id = app.service_principals[tenant.id]
-        claims = self._claims(app, tenant, audience, lifetime) | {
+        claims = self._claims(app, tenant, audience, lifetime, proof) | app.extra_claims | {
             "idp": f"https://sts.windows.net/{tenant.id}/", "idtyp": "app", "oid": object_id, "sub": object_id}
         if app.app_roles:
             claims["roles"] = list(app.app_roles)
@@ -76,12 +76,13 @@ class Tokens:
             claims["email"] = user.address
         return self._journal.issued(self._sign(claims))
 
-    def _claims(self, app, tenant, audience, lifetime):
+    def _claims(self, app, tenant, audience, lifetime, proof):
+        """What all have.  proof: how the app proved itself (client_auth.Client), None where no request was made."""
         now = int(time.time())
         return {"aud": audience, "iss": f"https://sts.windows.net/{tenant.id}/", "iat": now, "nbf": now,
                 "exp": now + lifetime, "acr": "1", "app_displayname": app.name, "appid": app.client_id,
-                "appidacr": "0" if app.public else "1", "enfpolids": [], "ipaddr": "192.0.2.17", "tid": tenant.id,
-                "uti": secrets.token_urlsafe(16), "sid": str(uuid.uuid4()), "ver": "1.0",
+                "appidacr": proof or ("0" if app.public else "1"), "enfpolids": [], "ipaddr": "192.0.2.17",
+                "tid": tenant.id, "uti": secrets.token_urlsafe(16), "sid": str(uuid.uuid4()), "ver": "1.0",
                 "wids": ["b79fbf4d-3ef9-4689-8143-76b194e85509"], "xms_gen": self._generation}
 
     def _jwt(self, claims):

@@ -8,6 +8,8 @@ import socketserver
 import ssl
 import sys
 
+HTML = ("<!DOCTYPE html><html><head><title>Welcome</title></head>"
+        "<body><h1>Please accept the terms of use</h1></body></html>\n")
 MAX_BODY = 1 << 20
 IDLE_SECONDS = 60
 
@@ -22,6 +24,22 @@ class Reply:
 
 def json_reply(document, status=200, headers=None):
     return Reply((json.dumps(document) + "\n").encode(), status, headers=headers or {})
+
+
+def staged(fail, status, otherwise):
+    """The Reply of a failure that a test staged; `otherwise` where it brings no text of its own."""
+    if fail.get("html"):
+        reply = Reply(HTML.encode(), status, "text/html")
+    elif "body" in fail:
+        reply = Reply(fail["body"].encode(), status, "text/plain")
+    else:
+        reply = otherwise
+    if "content_type" in fail:
+        reply.content_type = fail["content_type"]
+    for member, header in (("retry_after", "Retry-After"), ("location", "Location")):
+        if member in fail:
+            reply.headers[header] = str(fail[member])
+    return reply
 
 
 class BadRequest(Exception):

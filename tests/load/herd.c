@@ -17,6 +17,8 @@
  * "error COUNT TEXT" for each text.
  *
  * The server's part is what libsasl2 never sees; after the first message, or the answer to the challenge, a login is done. */
+#include "tests/load/stepped_clock.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
@@ -29,7 +31,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,19 +62,8 @@ static struct {
 } options = { .processes = 1, .threads = 1, .logins = 1, .slow = 500 };
 
 static struct shared *shared;
-static long workers;         /* threads over all */
-static long results_each;    /* of a thread */
-static volatile long offset; /* seconds by which clock_gettime(CLOCK_REALTIME) is ahead */
-
-/* The plugin's clock, for the program's own names come first. */
-__attribute__((visibility("default"))) int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    long result = syscall(SYS_clock_gettime, clock, now);
-
-    if (result == 0 && clock == CLOCK_REALTIME)
-        now->tv_sec += offset;
-    return (int)result;
-}
+static long workers;      /* threads over all */
+static long results_each; /* of a thread */
 
 static void __attribute__((format(printf, 1, 2), noreturn)) die(const char *format, ...)
 {
@@ -198,7 +188,7 @@ static void *work(void *argument)
 
     pthread_barrier_wait(&shared->ready);
     pthread_barrier_wait(&shared->start);
-    offset = options.later;
+    clock_ahead = options.later;
     if (options.rate > 0)
         log_in_paced(worker, results);
     else
