@@ -281,9 +281,10 @@ static bool is_absent(enum bearer_level level, int error)
 static bool read_file(struct reader *r, const char *path, bool required)
 {
     struct bearer_error err = BEARER_ERROR_INIT;
-    struct bearer_secret content = BEARER_SECRET_INIT;
     struct stat status = { 0 };
     enum bearer_status st;
+    char *text = NULL;
+    size_t length;
     int fd;
 
     /* Most programs find no file: words are made only where somebody will read them. */
@@ -298,12 +299,14 @@ static bool read_file(struct reader *r, const char *path, bool required)
     r->others_read = (status.st_mode & S_IROTH) != 0;
     if (r->file == NULL)
         goto out;
-    if (st != BEARER_OK || bearer_trusted_read(fd, path, FILE_MAX, &content, &err) != BEARER_OK)
+    if (st != BEARER_OK || bearer_trusted_read_text(fd, path, FILE_MAX, &text, &length, &err) != BEARER_OK)
         file_mistake(r, err.text);
-    else if (content.length > 0)
-        read_lines(r, content.bytes, content.length);
+    else
+        read_lines(r, text, length);
 out:
-    bearer_secret_clear(&content);
+    if (text != NULL)
+        bearer_wipe(text, length); /* there may be a secret in it */
+    free(text);
     if (fd >= 0)
         close(fd);
     return true;

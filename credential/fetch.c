@@ -113,8 +113,8 @@ static void take_log(void *context, enum bearer_log_level level, const char *tex
     char line[512];
 
     bearer_text_printable(line, sizeof line, text, strlen(text));
-    bearer_tell(answer->log, level, "%s account=%s provider=%s", line, answer->account->name,
-                       answer->account->provider_name);
+    bearer_tell(answer->log, level, "%s account=%s provider=%s cause=provider", line, answer->account->name,
+                answer->account->provider_name);
 }
 
 /* ------------------------------------------------------------------ what is sent */

@@ -293,13 +293,36 @@ static enum bearer_status stuck(const struct job *job, struct bearer_error *err)
     return bearer_fail(err, BEARER_LATER, "another process or thread is renewing the token and does not come back");
 }
 
+/* Our own providers' properties are known before their code is loaded, a module's are not. */
+static bool is_repeatable(const struct job *job)
+{
+    const struct bearer_account *account = job->holder->account;
+    const struct bearer_provider *provider;
+
+    return (account->provider->flags & BEARER_REPEATABLE) ||
+           (!(account->provider->flags & BEARER_PER_IDENTITY) &&
+            bearer_context_provider(job->context, account, &provider, NULL) == BEARER_OK && (provider->flags & BEARER_REPEATABLE));
+}
+
+/* Who waits is likely to be hurried by an alarm, whose handler may jump away with the guard. */
+static enum verdict look_undisturbed(const struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
+{
+    enum verdict verdict;
+    sigset_t before;
+
+    bearer_signals_hold(&before);
+    verdict = look(job, outcome, err);
+    bearer_signals_release(&before);
+    return verdict;
+}
+
 enum wait_result { WAIT_LOCKED, WAIT_SETTLED, WAIT_ALONE, WAIT_STUCK };
 
 /* Waits for the lock, or for a token that its holder brings.  Where asking twice harms nothing, half the time is waited. */
 static enum wait_result wait_for_lock(struct job *job, struct bearer_outcome *outcome, struct bearer_error *err)
 {
     struct bearer_keeper *keeper = job->holder->keeper;
-    bool repeatable = job->holder->account->provider->flags & BEARER_REPEATABLE;
+    bool repeatable = is_repeatable(job);
     int64_t patience = repeatable ? job->began + (job->deadline - job->began) / 2 : job->deadline;
 
     while (!lock_keeper(job)) {
@@ -313,7 +336,7 @@ static enum wait_result wait_for_lock(struct job *job, struct bearer_outcome *ou
             return repeatable ? WAIT_ALONE : WAIT_STUCK;
         }
         bearer_sleep(POLL_PAUSE);
-        if (!(job->demand.flags & BEARER_OBTAIN_RENEW) && look(job, outcome, err) != VERDICT_FETCH)
+        if (!(job->demand.flags & BEARER_OBTAIN_RENEW) && look_undisturbed(job, outcome, err) != VERDICT_FETCH)
             return WAIT_SETTLED;
     }
     keeper->stuck_until = 0;
@@ -639,7 +662,8 @@ void bearer_credential_end_told(struct bearer_context *context, struct bearer_ho
 
     if (!lock_keeper(&job))
         return; /* somebody renews it: it is told again */
-    if (copy_state(&job, &state, NULL) == BEARER_OK && state.binding != NULL) {
+    if (copy_state(&job, &state, NULL) == BEARER_OK &&
+        bearer_token_set_text(&state.binding, holder->account->binding, NULL) == BEARER_OK) {
         state.expiry_told = bearer_now();
         commit(&job, &state);
     }

@@ -4,11 +4,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What a fault of the program's own raises must reach its handler where it happens. */
+static bool is_fault(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGTRAP || number == SIGABRT;
+}
+
 static bool is_handled(int number)
 {
     struct sigaction action;
 
-    return sigaction(number, NULL, &action) == 0 &&
+    return !is_fault(number) && sigaction(number, NULL, &action) == 0 &&
            ((action.sa_flags & SA_SIGINFO) || (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN));
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,35 +50,67 @@ enum bearer_status bearer_trusted_open(const char *path, unsigned rules, int *fd
     return BEARER_OK;
 }
 
-enum bearer_status bearer_trusted_read(int fd, const char *path, size_t maximum, struct bearer_secret *content_out,
-                                       struct bearer_error *err)
+static enum bearer_status file_size(int fd, const char *path, size_t maximum, size_t *size_out, struct bearer_error *err)
 {
-    struct bearer_secret content = BEARER_SECRET_INIT;
     struct stat status;
-    enum bearer_status st;
-    size_t have = 0;
 
     if (fstat(fd, &status) != 0)
         return bearer_fail(err, BEARER_LOCAL, "cannot examine '%s': %m", path);
     if (status.st_size < 0 || (size_t)status.st_size > maximum)
         return bearer_fail(err, BEARER_CONFIG, "'%s' is larger than %zu bytes", path, maximum);
-    if ((st = bearer_secret_reserve(&content, (size_t)status.st_size, err)) != BEARER_OK)
-        return st;
-    while (have < content.length) {
-        ssize_t n = pread(fd, content.bytes + have, content.length - have, (off_t)have);
+    *size_out = (size_t)status.st_size;
+    return BEARER_OK;
+}
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            st = bearer_fail(err, BEARER_LOCAL, "cannot read '%s': %m", path);
-            bearer_secret_clear(&content);
-            return st;
-        }
-        if (n == 0)
-            break;
-        have += (size_t)n;
+/* Reads up to size bytes from the start of a file; *have_out may be less, for the file may have shrunk. */
+static enum bearer_status read_all(int fd, const char *path, char *bytes, size_t size, size_t *have_out, struct bearer_error *err)
+{
+    size_t have = 0;
+    ssize_t n = 1;
+
+    while (have < size && n != 0) {
+        n = pread(fd, bytes + have, size - have, (off_t)have);
+        if (n < 0 && errno != EINTR)
+            return bearer_fail(err, BEARER_LOCAL, "cannot read '%s': %m", path);
+        have += n > 0 ? (size_t)n : 0;
     }
-    content.length = have; /* it may have shrunk; what is behind is zero */
-    bearer_secret_take(content_out, &content);
+    *have_out = have;
+    return BEARER_OK;
+}
+
+enum bearer_status bearer_trusted_read(int fd, const char *path, size_t maximum, struct bearer_secret *content_out,
+                                       struct bearer_error *err)
+{
+    struct bearer_secret content = BEARER_SECRET_INIT;
+    enum bearer_status st;
+    size_t size;
+
+    if ((st = file_size(fd, path, maximum, &size, err)) == BEARER_OK &&
+        (st = bearer_secret_reserve(&content, size, err)) == BEARER_OK &&
+        (st = read_all(fd, path, content.bytes, size, &content.length, err)) == BEARER_OK)
+        bearer_secret_take(content_out, &content);
+    bearer_secret_clear(&content);
+    return st;
+}
+
+enum bearer_status bearer_trusted_read_text(int fd, const char *path, size_t maximum, char **text_out, size_t *length_out,
+                                            struct bearer_error *err)
+{
+    enum bearer_status st;
+    char *text;
+    size_t size;
+
+    *text_out = NULL;
+    if ((st = file_size(fd, path, maximum, &size, err)) != BEARER_OK)
+        return st;
+    text = malloc(size + 1);
+    if (text == NULL)
+        return bearer_fail(err, BEARER_NOMEM, "out of memory");
+    if ((st = read_all(fd, path, text, size, length_out, err)) != BEARER_OK) {
+        free(text);
+        return st;
+    }
+    text[*length_out] = '\0';
+    *text_out = text;
     return BEARER_OK;
 }

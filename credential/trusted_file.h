@@ -24,4 +24,9 @@ enum bearer_status bearer_trusted_open(const char *path, unsigned rules, int *fd
 enum bearer_status bearer_trusted_read(int fd, const char *path, size_t maximum, struct bearer_secret *content_out,
                                        struct bearer_error *err);
 
+/* The same for what is no secret as a whole, and read by every program: without pages of its own.  Gives a text, NUL-terminated;
+ * wipe and free it. */
+enum bearer_status bearer_trusted_read_text(int fd, const char *path, size_t maximum, char **text_out, size_t *length_out,
+                                            struct bearer_error *err);
+
 #endif

@@ -130,7 +130,7 @@ static int ask_names(struct session *session, const sasl_utils_t *utils, sasl_in
 static int ask_password(const struct session *session, const sasl_utils_t *utils, sasl_interact_t **prompt_need,
                         struct bearer_secret *password)
 {
-    struct bearer_answer answer = { .id = SASL_CB_PASS, .prompt = "Access token" };
+    struct bearer_answer answer = { .id = SASL_CB_PASS, .prompt = "Access token, or its file" };
     struct bearer_error err = BEARER_ERROR_INIT;
     int result;
 
@@ -139,7 +139,7 @@ static int ask_password(const struct session *session, const sasl_utils_t *utils
     result = bearer_ask(utils, prompt_need, &answer, 1);
     if (result == SASL_BADPARAM || (result == SASL_OK && answer.value.length == 0))
         bearer_fail(&err, BEARER_USAGE,
-                    "provider password_field expects the access token as the program's password, which is empty");
+                    "provider password_field expects the access token, or its file's path, as the program's password, which is empty");
     bearer_secret_take(password, &answer.value);
     return err.status != BEARER_OK ? fail(session, utils, &err) : result;
 }

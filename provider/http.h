@@ -1,9 +1,9 @@
 /* http.h - one HTTP request, for all providers: verified TLS, no redirects, one deadline.
  *
- * HTTPS from TLS 1.2 on, or plain HTTP to loopback literals, localhost and Azure's metadata service; at most 1 MiB of answer;
- * proxies only from oauth2_proxy, never from the environment.  One retry, within the deadline, after a connection could not be
- * made and after 429 and 5xx, unless the caller has rules of its own; Retry-After is respected.  No thread of ours, no signal
- * handler; libcurl's resolver thread gets no signals. */
+ * HTTPS from TLS 1.2 on, or plain HTTP to loopback literals, localhost and Azure's metadata service; at most 1 MiB of
+ * answer; proxies only from oauth2_proxy, never from the environment.  One retry, within the deadline, after a connection
+ * could not be made and after 429 and 5xx, unless the caller has rules of its own; Retry-After is respected.  No thread of
+ * ours, no signal handler; libcurl's resolver thread gets no signals. */
 #ifndef BEARER_HTTP_H
 #define BEARER_HTTP_H
 

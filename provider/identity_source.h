@@ -1,4 +1,5 @@
-/* identity_source.h - who on this machine gives tokens to its managed identity, and how to ask (Microsoft's how-to-use-vm-token).
+/* identity_source.h - who on this machine gives tokens to its managed identity, and how to ask
+ * (Microsoft's how-to-use-vm-token).
  *
  * Azure tells by environment variables.  They are read anew for every token and kept nowhere. */
 #ifndef BEARER_IDENTITY_SOURCE_H

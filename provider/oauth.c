@@ -51,8 +51,7 @@ enum bearer_status oauth_fail(const struct bearer_request *request, const struct
     return err->status;
 }
 
-/* jansson frees strings as they are; those of an answer are tokens and codes, so they are wiped where they lie. */
-static void forget_json(json_t *json)
+void oauth_forget(json_t *json)
 {
     const char *name;
     json_t *value;
@@ -65,7 +64,7 @@ static void forget_json(json_t *json)
 
 void oauth_reply_clear(struct oauth_reply *reply)
 {
-    forget_json(reply->json);
+    oauth_forget(reply->json);
     *reply = (struct oauth_reply)OAUTH_REPLY_INIT;
 }
 
@@ -271,7 +270,7 @@ static enum bearer_status read_reply(const struct bearer_request *request, const
     } else {
         return BEARER_OK;
     }
-    forget_json(reply->json);
+    oauth_forget(reply->json);
     reply->json = NULL;
     return st;
 }

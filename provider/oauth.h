@@ -24,6 +24,9 @@ enum bearer_status oauth_post(const struct bearer_request *request, const char *
 
 void oauth_reply_clear(struct oauth_reply *reply);
 
+/* Wipes an object's strings, which may be tokens and codes, where they lie (jansson does not), and lets go of it. */
+void oauth_forget(json_t *json);
+
 /* Reads a token endpoint's success (RFC 6749 section 5.1) and grants it.  credential_expires: of what we asked with, as in
  * struct bearer_grant.  BEARER_PEER: the answer lacks something or has the wrong type; then at most a refresh token is
  * granted. */

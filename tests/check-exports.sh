@@ -43,7 +43,7 @@ needs "$top_builddir/.libs/app_only.so" libcurl libjansson libcrypto
 needs "$top_builddir/.libs/managed_identity.so" libcurl libjansson
 needs "$top_builddir/.libs/command.so" libjansson
 needs "$top_builddir/.libs/file.so" libjansson
-needs "$top_builddir/.libs/password_field.so"
+needs "$top_builddir/.libs/password_field.so" libcurl libjansson
 
 # Nothing in the plugin may end, print from, or otherwise disturb its host.
 for name in exit _exit abort printf puts perror signal setlocale chdir fchdir chroot setenv putenv unsetenv \

@@ -41,7 +41,7 @@ static void warn_of_end(struct bearer_context *context, struct bearer_holder *ho
     const char *what;
     char text[256];
 
-    if (bearer_peek(context, holder, &state, NULL, NULL) == BEARER_OK &&
+    if (bearer_holder_path(holder) != NULL && bearer_peek(context, holder, &state, NULL, NULL) == BEARER_OK &&
         bearer_credential_end_to_be_told(bearer_account_credential_end(account, &state, &what), state.expiry_told, bearer_now()) &&
         command_credential_end(account, &state, text, sizeof text)) {
         fprintf(stderr, "sasl-bearer: %s: %s account=%s provider=%s cause=credential_end\n", name, text, account->name,

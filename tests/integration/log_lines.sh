@@ -279,7 +279,7 @@ END
 # ---- USAGE: the calling program
 
 logged "the password should be the token, and is empty" typed@contoso.com deferred <<'END'
-provider password_field expects the access token as the program's password, which is empty
+provider password_field expects the access token, or its file's path, as the program's password, which is empty
     account=typed@contoso.com provider=password_field cause=usage
 END
 

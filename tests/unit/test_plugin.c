@@ -556,7 +556,7 @@ static void the_password_is_asked_for_only_where_it_is_the_token(void **state)
     assert_int_equal(start_with("XOAUTH2", &prompts).result, SASL_BADPARAM);
     assert_null(prompts);
     assert_string_equal(told(SASL_LOG_ERR),
-                        "provider password_field expects the access token as the program's password, which is empty "
+                        "provider password_field expects the access token, or its file's path, as the program's password, which is empty "
                         "account=bob@contoso.com provider=password_field cause=usage");
 }
 
@@ -572,7 +572,7 @@ static void a_password_that_cannot_be_asked_for_is_told_of(void **state)
     begin(password_field());
     connect_to(SERVER, name_only);
     assert_int_equal(start_with("XOAUTH2", NULL).result, SASL_BADPARAM);
-    assert_non_null(strstr(told(SASL_LOG_ERR), "expects the access token as the program's password"));
+    assert_non_null(strstr(told(SASL_LOG_ERR), "expects the access token, or its file's path, as the program's password"));
 }
 
 static void the_password_is_the_token_to_its_last_byte_and_no_further(void **state)
