@@ -1,9 +1,11 @@
 /* account_build.c - see account_build.h */
 #include "credential/account_build.h"
 
+#include "credential/crc32c.h"
 #include "credential/secret.h"
 #include "credential/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -333,26 +335,32 @@ static const char *shown(const char *value)
     return value != NULL ? value : "";
 }
 
-/* Where the token comes from, for providers that do not ask an endpoint: another source, another token. */
-static const char *source_of(const struct bearer_account *account)
+/* Where the token comes from, for providers that do not ask an endpoint: another source, another token.  A sum of it, for a command's
+ * arguments may be private.  0 = none. */
+static uint32_t source_of(const struct bearer_account *account)
 {
-    if (account->provider->required[0] == OPT_TOKEN_COMMAND || account->provider->required[0] == OPT_TOKEN_FILE)
-        return account->values[account->provider->required[0]];
-    return strcmp(account->provider_name, "managed_identity") == 0 ? account->values[OPT_MANAGED_IDENTITY] : NULL;
+    bool is_identity = strcmp(account->provider_name, "managed_identity") == 0;
+    enum bearer_option_id id = is_identity ? OPT_MANAGED_IDENTITY : account->provider->required[0];
+
+    if (id != OPT_MANAGED_IDENTITY && id != OPT_TOKEN_COMMAND && id != OPT_TOKEN_FILE)
+        return 0;
+    return bearer_crc32c(0, account->values[id], strlen(account->values[id]));
 }
 
 static enum bearer_status bind_account(struct bearer_account *account, struct bearer_error *err)
 {
     char *const *values = account->values;
-    const char *source = source_of(account);
+    uint32_t source = source_of(account);
+    char shown_source[24] = "";
 
     account->key = strdup(account->provider->flags & BEARER_PER_IDENTITY ? account->name
                           : account->is_top                               ? TOP_KEY
                                                                           : account->section);
-    account->binding = bearer_text_format("provider %s\nendpoint %s\nclient_id %s\nscope %s\nidentity %s%s%s",
+    if (source != 0)
+        snprintf(shown_source, sizeof shown_source, "\nsource %08x", (unsigned)source);
+    account->binding = bearer_text_format("provider %s\nendpoint %s\nclient_id %s\nscope %s\nidentity %s%s",
                                           account->provider_name, shown(values[OPT_TOKEN_ENDPOINT]),
-                                          shown(values[OPT_CLIENT_ID]), shown(values[OPT_SCOPE]), shown(account->key),
-                                          source != NULL ? "\nsource " : "", shown(source));
+                                          shown(values[OPT_CLIENT_ID]), shown(values[OPT_SCOPE]), shown(account->key), shown_source);
     if (account->key == NULL || account->binding == NULL)
         return bearer_fail(err, BEARER_NOMEM, "out of memory");
     account->timeout = strtoll(values[OPT_TIMEOUT], NULL, 10);

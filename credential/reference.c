@@ -80,7 +80,12 @@ static enum bearer_status follow(struct bearer_context *context, const struct be
                                 ? bearer_spawn_read(value, deadline, CONTENT_MAX, content, err)
                                 : bearer_context_read_file(context, value, rules_of(account, reference), CONTENT_MAX, content, err);
 
-    return st == BEARER_OK && reference->one_line ? take_line(reference, value, content, err) : st;
+    if (st == BEARER_OK && reference->one_line)
+        st = take_line(reference, value, content, err);
+    else if (st == BEARER_OK && reference->arrives != NULL && memchr(content->bytes, '\0', content->length) != NULL)
+        st = bearer_fail(err, BEARER_CONFIG, "a NUL byte stands where %s should (%s)", reference->what,
+                         bearer_option_row(reference->id)->name);
+    return st;
 }
 
 static void add(struct bearer_options *options, size_t *count, const char *name, const char *value)
