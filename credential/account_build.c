@@ -222,6 +222,8 @@ static enum bearer_status apply_preset(struct bearer_account *account, struct be
     if (st == BEARER_OK)
         st = preset_endpoint(account, OPT_TOKEN_ENDPOINT, service->token_endpoint, err);
     if (st == BEARER_OK)
+        st = preset_endpoint(account, OPT_AUTHORIZATION_ENDPOINT, service->authorization_endpoint, err);
+    if (st == BEARER_OK)
         st = preset_endpoint(account, OPT_DEVICE_ENDPOINT, service->device_endpoint, err);
     if (st == BEARER_OK && account->values[OPT_SERVERS] == NULL)
         st = set(account, OPT_SERVERS, service->servers, err);

@@ -70,13 +70,19 @@ struct bearer_failure {
 
 enum bearer_log_level { BEARER_LOG_ERROR, BEARER_LOG_WARNING, BEARER_LOG_NOTE };
 
-/* How a person takes part in a sign-in.  Both functions return 0 to go on; anything else ends the sign-in. */
+/* How a person takes part in a sign-in.  All functions return 0 to go on; anything else ends the sign-in. */
 struct bearer_ceremony {
     void *context;
     /* Show where to go and what to type there (RFC 8628 section 3.3).  message may be NULL. */
     int (*show)(void *context, const char *uri, const char *code, const char *message, int64_t expires_in);
     /* Wait that long. */
     int (*wait)(void *context, int64_t milliseconds);
+
+    /* By browser (RFC 8252); NULL = by show and wait.  listen: be ready for the answer that carries this state; the redirect URI
+     * to send goes to redirect_uri.  browse: have the person open the URL, wait for that answer, and give its parameters as they
+     * came, "code=...&state=..."; wipe and free them. */
+    int (*listen)(void *context, const char *state, char *redirect_uri, size_t size);
+    int (*browse)(void *context, const char *url, char **parameters_out);
 };
 
 struct bearer_request {

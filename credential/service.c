@@ -9,8 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define TOKEN(authority) "https://" authority "/" BEARER_TENANT "/oauth2/v2.0/token"
-#define DEVICE(authority) "https://" authority "/" BEARER_TENANT "/oauth2/v2.0/devicecode"
+#define V2(authority, endpoint) "https://" authority "/" BEARER_TENANT "/oauth2/v2.0/" endpoint
+#define ENDPOINTS(authority) V2(authority, "token"), V2(authority, "authorize"), V2(authority, "devicecode")
 #define PUBLIC "login.microsoftonline.com"
 #define USGOV "login.microsoftonline.us"
 #define CHINA "login.partner.microsoftonline.cn"
@@ -22,18 +22,19 @@
 #define HVE_LIFE 660
 
 static const struct bearer_service services[] = {
-    { "microsoft365", "public", TOKEN(PUBLIC), DEVICE(PUBLIC), "organizations", "https://outlook.office.com", MICROSOFT_SCOPES,
+    { "microsoft365", "public", ENDPOINTS(PUBLIC), "organizations", "https://outlook.office.com", MICROSOFT_SCOPES,
       "https://outlook.office365.com", "*.office365.com *.office.com *.outlook.com *.mx.microsoft", HVE_SERVERS, HVE_LIFE },
-    { "microsoft365", "usgov", TOKEN(USGOV), DEVICE(USGOV), "organizations", "https://outlook.office365.us", MICROSOFT_SCOPES,
+    { "microsoft365", "usgov", ENDPOINTS(USGOV), "organizations", "https://outlook.office365.us", MICROSOFT_SCOPES,
       "https://outlook.office365.us", "*.office365.us", NULL, 0 },
-    { "microsoft365", "usgov_dod", TOKEN(USGOV), DEVICE(USGOV), "organizations", "https://outlook.office365.us", MICROSOFT_SCOPES,
+    { "microsoft365", "usgov_dod", ENDPOINTS(USGOV), "organizations", "https://outlook.office365.us", MICROSOFT_SCOPES,
       "https://outlook.office365.us", "*.office365.us webmail.apps.mil", NULL, 0 },
-    { "microsoft365", "china", TOKEN(CHINA), DEVICE(CHINA), "organizations", "https://partner.outlook.cn", MICROSOFT_SCOPES,
+    { "microsoft365", "china", ENDPOINTS(CHINA), "organizations", "https://partner.outlook.cn", MICROSOFT_SCOPES,
       "https://partner.outlook.cn", "*.outlook.cn", NULL, 0 },
-    { "outlook", NULL, TOKEN(PUBLIC), DEVICE(PUBLIC), "consumers", "https://outlook.office.com", MICROSOFT_SCOPES, NULL,
+    { "outlook", NULL, ENDPOINTS(PUBLIC), "consumers", "https://outlook.office.com", MICROSOFT_SCOPES, NULL,
       "*.office365.com *.outlook.com", NULL, 0 },
-    { "gmail", NULL, "https://oauth2.googleapis.com/token", NULL, NULL, NULL, "https://mail.google.com/", NULL,
-      "*.gmail.com *.googlemail.com", NULL, 0 },
+    { "gmail", NULL, "https://oauth2.googleapis.com/token",
+      "https://accounts.google.com/o/oauth2/v2/auth?access_type=offline&prompt=consent", NULL, NULL, NULL,
+      "https://mail.google.com/", NULL, "*.gmail.com *.googlemail.com", NULL, 0 },
 };
 
 const struct bearer_service *bearer_service_at(unsigned i)

@@ -10,6 +10,7 @@ struct bearer_service {
     const char *name;               /* as in oauth2_service */
     const char *cloud;              /* as in oauth2_cloud; NULL = there is but one */
     const char *token_endpoint;     /* BEARER_TENANT in it stands for the tenant */
+    const char *authorization_endpoint; /* the same */
     const char *device_endpoint;    /* the same; NULL = not offered */
     const char *tenant;             /* where a person signs in if oauth2_tenant does not say; NULL = it has no tenants */
     const char *delegated_resource; /* prefix of scopes a user consents to; NULL = scopes are written in full */

@@ -168,7 +168,7 @@ sed -n 's/^oauth2_provider values=\([^=]*\) default=.*/\1/p' "$T/options.source"
 compare "providers.c and the choices of oauth2_provider" providers.source providers.choices
 
 # A row is { "service", "cloud", endpoint, endpoint, "tenant", "resource", "scopes", "resource", "servers", "servers", life };
-# macros stand for strings, TOKEN and DEVICE for endpoints at a host.  Its item has all these words in .Ql, and no others.
+# macros stand for strings, ENDPOINTS for those at a host.  Its item has all these words in .Ql, and no others.
 scopes=$(sed -n 's/^#define MICROSOFT_SCOPES "\(.*\)"$/\1/p' credential/service.c)
 awk '
 /^#define [A-Z_]+ ("[^"]*"|[0-9]+)$/ { name = $2; sub(/^#define [A-Z_]+ /, ""); macro[name] = $0 }
@@ -180,7 +180,7 @@ END {
     rows = split(table, row, "}")
     for (i = 1; i < rows; i++) {
         sub(/^[ ,]*[{]/, "", row[i])
-        gsub(/TOKEN\(|DEVICE\(/, "", row[i])
+        gsub(/ENDPOINTS\(/, "", row[i])
         fields = split(row[i], field, ",")
         key = ""
         for (j = 1; j <= fields; j++) {

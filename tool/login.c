@@ -52,7 +52,7 @@ static int wait_on_screen(void *context, int64_t milliseconds)
 static int sign_in_by_device(struct bearer_context *context, struct bearer_holder *holder, bool any_user)
 {
     struct screen screen = { .live = isatty(STDOUT_FILENO) };
-    const struct bearer_ceremony ceremony = { &screen, show, wait_on_screen };
+    const struct bearer_ceremony ceremony = { .context = &screen, .show = show, .wait = wait_on_screen };
     struct bearer_error err = BEARER_ERROR_INIT;
     enum bearer_status st = bearer_sign_in(context, holder, &ceremony, any_user, &err);
 

@@ -41,6 +41,7 @@ static void every_preset_is_whole(void **state)
         assert_int_equal(bearer_url_check(endpoint, &err), BEARER_OK);
         assert_null(strpbrk(endpoint, "{}"));
         assert_int_equal(strstr(row->token_endpoint, BEARER_TENANT) != NULL, row->tenant != NULL);
+        assert_int_equal(strstr(row->authorization_endpoint, BEARER_TENANT) != NULL, row->tenant != NULL);
         if (row->device_endpoint != NULL)
             assert_int_equal(strstr(row->device_endpoint, BEARER_TENANT) != NULL, row->tenant != NULL);
         is_words(row->delegated_scopes);
