@@ -7,14 +7,7 @@
 
 #include <stdbool.h>
 
-/* Everything that can stand on a command line. */
-struct arguments {
-    unsigned given;     /* bits of the options that were given */
-    const char *format; /* --format */
-    const char *user;   /* NULL = none */
-    const struct environment_choice *choice; /* which configuration it is, to open it anew */
-};
-
+/* Options of commands: a bit each. */
 enum argument_bit {
     ARG_DEVICE = 0x01,
     ARG_WITH_REFRESH_TOKEN = 0x02,
@@ -24,7 +17,44 @@ enum argument_bit {
     ARG_ALL = 0x20,
     ARG_WATCH = 0x40,
     ARG_JSON = 0x80,
+    ARG_QUIET = 0x100,
+    ARG_VERBOSE = 0x200,
+    /* check */
+    ARG_SERVER = 0x400,
+    ARG_SEND_TO = 0x800,
+    ARG_REPORT = 0x1000,
+    /* setup */
+    ARG_DELEGATED = 0x2000,
+    ARG_APP_ONLY = 0x4000,
+    ARG_TENANT = 0x8000,
+    ARG_CLIENT_ID = 0x10000,
+    ARG_CLOUD = 0x20000,
+    ARG_SECRET_FILE = 0x40000,
+    ARG_SECRET_EXPIRES = 0x80000,
+    ARG_CERTIFICATE = 0x100000,
+    ARG_MAKE_CERTIFICATE = 0x200000,
+    ARG_MAILBOX = 0x400000,
+    ARG_OBJECT_ID = 0x800000,
+    ARG_YES = 0x1000000,
+    ARG_PRINT_POWERSHELL = 0x2000000,
+    ARG_PRINT_CONSENT_URL = 0x4000000,
 };
+
+#define ARG_BITS 27
+#define ARG_LIST_MAX 32
+
+/* Everything that can stand on a command line. */
+struct arguments {
+    unsigned given;                 /* bits of the options that were given */
+    const char *values[ARG_BITS];   /* see arguments_value() */
+    const char *list[ARG_LIST_MAX]; /* --server or --mailbox, which may be repeated */
+    unsigned list_count;
+    const char *user;   /* NULL = none */
+    const struct environment_choice *choice; /* which configuration it is, to open it anew */
+};
+
+/* Lends the value of an option, or NULL if it was not given. */
+const char *arguments_value(const struct arguments *arguments, enum argument_bit bit);
 
 enum user_argument { USER_REQUIRED, USER_OPTIONAL };
 

@@ -14,7 +14,7 @@ static const struct command *const commands[] = {
     &command_login, &command_logout, &command_token, &command_status, &command_renew, NULL,
 };
 
-enum general_option { OPTION_SYSTEM = 0x1000, OPTION_USER, OPTION_CONF, OPTION_HELP, OPTION_VERSION };
+enum general_option { OPTION_SYSTEM = 1 << ARG_BITS, OPTION_USER, OPTION_CONF, OPTION_HELP, OPTION_VERSION };
 
 static const struct option options[] = {
     { "system", no_argument, NULL, OPTION_SYSTEM },
@@ -30,6 +30,25 @@ static const struct option options[] = {
     { "all", no_argument, NULL, ARG_ALL },
     { "watch", no_argument, NULL, ARG_WATCH },
     { "json", no_argument, NULL, ARG_JSON },
+    { "quiet", no_argument, NULL, ARG_QUIET },
+    { "verbose", no_argument, NULL, ARG_VERBOSE },
+    { "server", required_argument, NULL, ARG_SERVER },
+    { "send-to", required_argument, NULL, ARG_SEND_TO },
+    { "report", no_argument, NULL, ARG_REPORT },
+    { "delegated", no_argument, NULL, ARG_DELEGATED },
+    { "app-only", no_argument, NULL, ARG_APP_ONLY },
+    { "tenant", required_argument, NULL, ARG_TENANT },
+    { "client-id", required_argument, NULL, ARG_CLIENT_ID },
+    { "cloud", required_argument, NULL, ARG_CLOUD },
+    { "secret-file", required_argument, NULL, ARG_SECRET_FILE },
+    { "secret-expires", required_argument, NULL, ARG_SECRET_EXPIRES },
+    { "certificate", required_argument, NULL, ARG_CERTIFICATE },
+    { "make-certificate", required_argument, NULL, ARG_MAKE_CERTIFICATE },
+    { "mailbox", required_argument, NULL, ARG_MAILBOX },
+    { "object-id", required_argument, NULL, ARG_OBJECT_ID },
+    { "yes", no_argument, NULL, ARG_YES },
+    { "print-powershell", no_argument, NULL, ARG_PRINT_POWERSHELL },
+    { "print-consent-url", no_argument, NULL, ARG_PRINT_CONSENT_URL },
     { NULL, 0, NULL, 0 },
 };
 
@@ -112,6 +131,33 @@ struct line {
     bool help;
 };
 
+static unsigned bit_number(enum argument_bit bit)
+{
+    unsigned number = 0;
+
+    while (bit >> number != 1)
+        number++;
+    return number;
+}
+
+const char *arguments_value(const struct arguments *arguments, enum argument_bit bit)
+{
+    return arguments->values[bit_number(bit)];
+}
+
+/* False: there is no room for it. */
+static bool take_argument(struct arguments *arguments, enum argument_bit bit)
+{
+    arguments->given |= (unsigned)bit;
+    if (bit != ARG_SERVER && bit != ARG_MAILBOX)
+        arguments->values[bit_number(bit)] = optarg;
+    else if (arguments->list_count < ARG_LIST_MAX)
+        arguments->list[arguments->list_count++] = optarg;
+    else
+        return false;
+    return true;
+}
+
 /* Reads everything.  Gives EX_OK, or EX_USAGE having told what is wrong; -1 where all was said and done. */
 static int read_line(int argc, char **argv, struct line *line)
 {
@@ -140,9 +186,8 @@ static int read_line(int argc, char **argv, struct line *line)
         case '?':
             return usage(argv[optind - 1], "unknown option");
         default:
-            if (option == ARG_FORMAT)
-                line->arguments.format = optarg;
-            line->arguments.given |= (unsigned)option;
+            if (!take_argument(&line->arguments, (enum argument_bit)option))
+                return usage(argv[optind - 1], "this option was given too often");
         }
     }
     if (optind < argc && (line->command = find_command(argv[optind++])) == NULL)

@@ -104,7 +104,7 @@ static const struct format *find_format(const char *name)
 static int run(struct bearer_context *context, const struct arguments *arguments)
 {
     const struct bearer_demand demand = { .flags = arguments->given & ARG_RENEW ? BEARER_OBTAIN_RENEW : 0 };
-    const struct format *format = find_format(arguments->format != NULL ? arguments->format : "raw");
+    const struct format *format = find_format(arguments_value(arguments, ARG_FORMAT) != NULL ? arguments_value(arguments, ARG_FORMAT) : "raw");
     struct bearer_outcome outcome = BEARER_OUTCOME_INIT;
     struct bearer_error err = BEARER_ERROR_INIT;
     struct output output = { arguments->user, &outcome.token, 0 };
@@ -113,7 +113,7 @@ static int run(struct bearer_context *context, const struct arguments *arguments
     int result;
 
     if (format == NULL) {
-        fprintf(stderr, "sasl-bearer: unknown format '%s': it can be raw, json, xoauth2 or oauthbearer\n", arguments->format);
+        fprintf(stderr, "sasl-bearer: unknown format '%s': it can be raw, json, xoauth2 or oauthbearer\n", arguments_value(arguments, ARG_FORMAT));
         return EX_USAGE;
     }
     if ((holder = command_find(context, arguments->user, &result)) == NULL)

@@ -1,0 +1,48 @@
+/* check.h - the doctor: `sasl-bearer check` looks at one thing after the other, a file each, and says what it found.
+ *
+ * Each area is a function that looks and says; what it finds wrong ends nothing, the next one looks all the same.  It asks, it
+ * reads, it never changes anything. */
+#ifndef TOOL_CHECK_H
+#define TOOL_CHECK_H
+
+#include "tool/command.h"
+
+#include <jansson.h>
+
+enum check_result {
+    CHECK_OK,
+    CHECK_SKIPPED, /* could not be looked at, and why */
+    CHECK_WARNING, /* works today, or perhaps not for this */
+    CHECK_PROBLEM, /* does not work */
+    CHECK_RESULT_COUNT
+};
+
+struct check {
+    struct bearer_context *context;
+    const struct arguments *arguments;
+    const char *user;             /* as typed, or NULL: everything that concerns no one in particular */
+    struct bearer_holder *holder; /* of that user, or NULL: there is none, which was said */
+
+    /* For check.c alone. */
+    json_t *list; /* NULL = for people */
+    unsigned counts[CHECK_RESULT_COUNT];
+    bool colour;
+    const char *area; /* that was printed last */
+};
+
+/* Says one thing.  area: what was looked at, a word or two that scripts may rely on; remedy: what to do, a sentence without a full
+ * stop, NULL where there is nothing to do. */
+void check_say(struct check *check, enum check_result result, const char *area, const char *remedy, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* The areas, in the order in which they are looked at. */
+void check_configuration(struct check *check); /* which sasl.conf, each value's origin, hidden sections, permissions, owners */
+void check_store(struct check *check);         /* token files, their file system, what a jailed process could open */
+void check_plugin(struct check *check);        /* found, loaded by libsasl2, registered; others with our names; modules */
+void check_postfix(struct check *check);       /* if it is installed: its settings, its jail, its environment */
+void check_renewer(struct check *check);       /* the timer, the credential's end */
+void check_network(struct check *check);       /* CA bundle, clock, proxy, the authority, the tenant */
+void check_token(struct check *check);         /* a token, and what it says of itself */
+void check_logins(struct check *check);        /* real logins, as the host would make them */
+
+#endif
