@@ -62,6 +62,7 @@ struct bearer_store {
     int slot;                   /* where it stands */
     struct slot_header other;   /* what the other slot's header was then */
     int64_t looked;             /* CLOCK_MONOTONIC ms of the last look at everything */
+    struct slot_header synced;  /* of the last slot that this process wrote and saw on disk; sequence 0 = none */
     struct bearer_token token;
 };
 
@@ -608,6 +609,13 @@ static bool settle(int fd, const struct view *view)
     return false;
 }
 
+/* Whether the current slot is the one that we wrote last and saw on disk: then nothing is left to settle. */
+static bool is_synced(const struct bearer_store *store, const struct view *view)
+{
+    return view->best >= 0 && store->synced.sequence != 0 &&
+           memcmp(&view->headers[view->best], &store->synced, sizeof store->synced) == 0;
+}
+
 /* Whether the file may be written: it is still ours, and so is its lock (POSIX locks end when anybody in this process closes the
  * file). */
 static enum bearer_status still_ours(const struct bearer_store *store, struct bearer_error *err)
@@ -624,7 +632,7 @@ static enum bearer_status still_ours(const struct bearer_store *store, struct be
     return BEARER_OK;
 }
 
-static enum bearer_status write_locked(const struct bearer_store *store, const struct bearer_secret *record, bool *stored,
+static enum bearer_status write_locked(struct bearer_store *store, const struct bearer_secret *record, bool *stored,
                                        struct bearer_error *err)
 {
     static const struct slot_header nothing = { .sequence = 0 };
@@ -638,14 +646,16 @@ static enum bearer_status write_locked(const struct bearer_store *store, const s
         return st;
     if ((st = view_read(store->path, fd, &view, err)) != BEARER_OK)
         return st;
-    durable = settle(fd, &view);
+    durable = is_synced(store, &view) || settle(fd, &view);
     slot = slot_to_fill(&view, durable);
     fill_header(view.best >= 0 ? &view.headers[view.best] : &nothing, &header, record);
     view_clear(&view);
     if (!write_slot(fd, slot, &header, record))
         return bearer_fail(err, BEARER_LOCAL, "cannot write token file '%s': %m", store->path);
     *stored = true;
-    if (!sync_file(fd)) {
+    if (sync_file(fd)) {
+        store->synced = header;
+    } else {
         st = bearer_fail(err, BEARER_LOCAL, "cannot be sure that token file '%s' survives a power cut: %m", store->path);
         reseal_volatile(fd, slot, &header, record);
     }

@@ -204,6 +204,8 @@ static struct bearer_store *prepare(long states, bool volatile_too)
     store = open_store();
     for (long number = 1; number <= states; number++)
         put(store, number);
+    bearer_store_free(&store); /* what follows is another process', which does not know what is on disk */
+    store = open_store();
     if (volatile_too) {
         bool stored = false;
 
