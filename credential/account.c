@@ -265,13 +265,15 @@ enum bearer_status bearer_account_may_go_to(const struct bearer_account *account
                        name, account->values[OPT_SERVERS], name, account->origin);
 }
 
-struct bearer_margin bearer_account_margin(const struct bearer_account *account, const char *host)
+struct bearer_margin bearer_account_margin(const struct bearer_account *account, const char *host, int64_t left)
 {
     const struct bearer_service *service = account->service;
     struct bearer_margin margin = account->margin;
 
-    if (service != NULL && service->long_life_servers != NULL && bearer_text_host_in(service->long_life_servers, host) &&
-        margin.demanded < service->long_life)
+    if (service == NULL || service->long_life_servers == NULL || left > 2 * service->long_life ||
+        !bearer_text_host_in(service->long_life_servers, host))
+        return margin;
+    if (margin.demanded < service->long_life)
         margin.demanded = service->long_life;
     return margin;
 }

@@ -58,8 +58,9 @@ const char *bearer_account_actor(const struct bearer_account *account);
 enum bearer_status bearer_account_may_go_to(const struct bearer_account *account, const char *host,
                                             struct bearer_error *err);
 
-/* How long a token must still live when it goes to that host: some want more than the account does. */
-struct bearer_margin bearer_account_margin(const struct bearer_account *account, const char *host);
+/* How long a token with so many seconds left must still live when it goes to that host: some want more than the account does, which
+ * is looked up only where it makes a difference. */
+struct bearer_margin bearer_account_margin(const struct bearer_account *account, const char *host, int64_t left);
 
 /* When the application's credential ends, in seconds since the epoch: as sasl.conf says, else as the token's record does; 0 = not
  * known.  *what_out lends its name. */

@@ -178,10 +178,10 @@ static enum verdict judge(const struct job *job, const struct bearer_token *toke
                           struct bearer_error *err)
 {
     const struct bearer_account *account = job->holder->account;
-    const struct bearer_margin margin = bearer_account_margin(account, job->demand.server);
+    int64_t now = bearer_now();
+    const struct bearer_margin margin = bearer_account_margin(account, job->demand.server, token->expires - now);
     bool per_identity = account->provider->flags & BEARER_PER_IDENTITY;
     bool renewable = (!per_identity || token->refresh_token.length > 0) && !is_in_the_way(job);
-    int64_t now = bearer_now();
 
     *usable_out = is_bound(token, account) && bearer_token_usable(token, &margin, now);
     if (*usable_out && !(job->demand.flags & BEARER_OBTAIN_RENEW))
