@@ -75,7 +75,9 @@ static unsigned wrong; /* answers */
 
 /* ------------------------------------------------------------------ small things */
 
-static _Noreturn void give_up(const char *format, ...)
+static _Noreturn void give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void give_up(const char *format, ...)
 {
     va_list arguments;
 
@@ -233,6 +235,21 @@ static void read_scenario(struct scenario *s)
         give_up("the scenario on standard input lacks a line 'expect STATUS'");
     if (s->identity == NULL)
         s->identity = copy_of("contract");
+}
+
+static void scenario_clear(struct scenario *s)
+{
+    for (size_t i = 0; i < s->option_count; i++) {
+        free((char *)(uintptr_t)s->options[i].name);
+        free((char *)(uintptr_t)s->options[i].value);
+        free((char *)(uintptr_t)s->options[i].content);
+    }
+    free(s->cause);
+    free(s->identity);
+    free(s->refresh_token);
+    free(s->password);
+    free(s->ca_file);
+    free(s->ca_pem);
 }
 
 /* ------------------------------------------------------------------ one call */
@@ -569,5 +586,6 @@ int main(int count, char **arguments)
         judge_manners(provider, &scenario);
         judge_repeatability(provider, &scenario);
     }
+    scenario_clear(&scenario);
     return wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
