@@ -148,7 +148,7 @@ static enum bearer_status url_parse(const char *url, const char **host_out, size
     else
         return bearer_fail(err, BEARER_CONFIG, "'%s' is not a URL that begins with https://", url);
     length = strcspn(host, "/?#");
-    if (length == 0 || *host == ':' || strpbrk(url, " \t\"<>\\^`{|}") != NULL)
+    if (length == 0 || *host == ':' || strpbrk(url, " \t\"<>\\^`{|}#") != NULL)
         return bearer_fail(err, BEARER_CONFIG, "'%s' is not a well-formed URL", url);
     if (memchr(host, '@', length) != NULL)
         return bearer_fail(err, BEARER_CONFIG, "the URL holds a user name or password; take it out");

@@ -4,6 +4,7 @@
 #include "credential/clock.h"
 #include "credential/secret.h"
 #include "provider/client_auth.h"
+#include "provider/expiry.h"
 #include "provider/oauth.h"
 
 #include <stdlib.h>
@@ -36,17 +37,6 @@ static enum bearer_status stopped(struct bearer_error *err)
     return bearer_fail(err, BEARER_SIGN_IN, "the sign-in was broken off");
 }
 
-/* A credential that cannot be used is told before a person has begun. */
-static enum bearer_status check_credential(const struct device *device, struct bearer_error *err)
-{
-    const char *endpoint = oauth_option(device->request, "oauth2_token_endpoint");
-    struct client_auth auth;
-    enum bearer_status st = client_auth_begin(device->request, endpoint, &auth, err);
-
-    client_auth_clear(&auth);
-    return st;
-}
-
 /* Asks for a code and shows it. */
 static enum bearer_status begin(struct device *device, struct bearer_error *err)
 {
@@ -62,8 +52,6 @@ static enum bearer_status begin(struct device *device, struct bearer_error *err)
 
     if (endpoint == NULL)
         return bearer_fail(err, BEARER_CONFIG, "this service has no oauth2_device_endpoint: set it, or sign in another way");
-    if ((st = check_credential(device, err)) != BEARER_OK)
-        return st;
     st = oauth_post(device->request, endpoint, form, device->request->deadline, &reply, err);
     if (st != BEARER_OK)
         goto out;
@@ -74,9 +62,9 @@ static enum bearer_status begin(struct device *device, struct bearer_error *err)
         st = bearer_fail(err, BEARER_PEER, "the device code endpoint's answer lacks device_code, user_code or verification_uri");
         goto out;
     }
-    if (!oauth_number(json_object_get(reply.json, "interval"), &device->interval) || device->interval == 0)
+    if (!expiry_seconds(json_object_get(reply.json, "interval"), &device->interval) || device->interval == 0)
         device->interval = DEFAULT_INTERVAL;
-    if (!oauth_number(json_object_get(reply.json, "expires_in"), &lifetime) || lifetime == 0)
+    if (!expiry_seconds(json_object_get(reply.json, "expires_in"), &lifetime) || lifetime == 0)
         lifetime = DEFAULT_LIFETIME;
     if (lifetime > LIFETIME_MAX)
         lifetime = LIFETIME_MAX;

@@ -1,13 +1,11 @@
 /* identity_reply.c - see identity_reply.h */
 #include "provider/identity_reply.h"
 
-#include "credential/text.h"
 #include "provider/catalogue.h"
 #include "provider/expiry.h"
 #include "provider/oauth.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,7 +15,6 @@
 #define UPDATE_PAUSE     10000 /* ms between two tries while the endpoint is replaced, */
 #define UPDATE_TRIES_MAX 8     /* of which there are so many, */
 #define UPDATE_TIME      70    /* for it takes so many seconds at most */
-#define DESCRIPTION_MAX  360   /* bytes of a server's description that are shown */
 #define GONE             410
 
 /* ------------------------------------------------------------------ trying again */
@@ -42,60 +39,23 @@ int64_t identity_reply_pause(enum bearer_status st, const struct http_reply *rep
 /* What an answer says about itself: one word and a sentence, both fit to be shown, or empty. */
 struct remark {
     char error[64];
-    char description[DESCRIPTION_MAX];
+    char description[OAUTH_SENTENCE_MAX];
 };
-
-static const char *member(const json_t *json, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-
-    return text != NULL ? text : "";
-}
-
-static bool holds(const char *text, const char *secret)
-{
-    return secret != NULL && *secret != '\0' && strstr(text, secret) != NULL;
-}
-
-/* One word that may stand in a log line as it is.  Else empty. */
-static void take_word(const char *text, char *out, size_t size)
-{
-    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
-
-    snprintf(out, size, "%s", text[length] == '\0' && length < size ? text : "");
-}
-
-/* The sentence of a description, without the traces behind it. */
-static void take_sentence(const char *text, char out[DESCRIPTION_MAX])
-{
-    static const char *const ends[] = { "\r\n", "\n", " Trace ID:", " Correlation ID:", " Timestamp:" };
-    size_t length = strlen(text);
-
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        const char *end = strstr(text, ends[i]);
-
-        if (end != NULL && (size_t)(end - text) < length)
-            length = (size_t)(end - text);
-    }
-    while (length > 0 && strchr(". ", text[length - 1]) != NULL)
-        length--;
-    bearer_text_printable(out, DESCRIPTION_MAX, text, length);
-}
 
 /* The three forms: {"error", "error_description"}, {"error": {"code", "message"}}, {"statusCode", "message"}. */
 static void take_remark(const json_t *json, const struct identity_source *source, const char *key, struct remark *remark)
 {
     const json_t *error = json_object_get(json, "error");
-    const char *word = json_is_object(error) ? member(error, "code") : member(json, "error");
-    const char *sentence = json_is_object(error) ? member(error, "message") : member(json, "error_description");
+    const char *word = json_is_object(error) ? oauth_text(error, "code") : oauth_text(json, "error");
+    const char *sentence = json_is_object(error) ? oauth_text(error, "message") : oauth_text(json, "error_description");
 
     if (*sentence == '\0')
-        sentence = member(json, "message");
+        sentence = oauth_text(json, "message");
     *remark = (struct remark){ "", "" };
-    if (!holds(word, source->secret) && !holds(word, key))
-        take_word(word, remark->error, sizeof remark->error);
-    if (!holds(sentence, source->secret) && !holds(sentence, key))
-        take_sentence(sentence, remark->description);
+    if (!oauth_repeats(word, source->secret) && !oauth_repeats(word, key))
+        oauth_take_word(word, remark->error, sizeof remark->error);
+    if (!oauth_repeats(sentence, source->secret) && !oauth_repeats(sentence, key))
+        oauth_take_sentence(sentence, remark->description);
 }
 
 /* "name says error: description (HTTP 400)", as far as it is told. */
@@ -112,18 +72,10 @@ static void tell(const struct identity_source *source, const struct http_reply *
                  reply->is_html ? "a web page" : "no word about it");
 }
 
-/* The identity's own errors carry Microsoft's numbers, as any application's do. */
-static long aadsts_code(const struct remark *remark)
-{
-    const char *found = strstr(remark->description, "AADSTS");
-
-    return found != NULL ? strtol(found + strlen("AADSTS"), NULL, 10) : 0;
-}
-
 static enum bearer_status explain_request(const struct bearer_request *request, const struct remark *remark,
                                           const char *said, struct bearer_error *err)
 {
-    const struct catalogue_row *row = catalogue_find(aadsts_code(remark));
+    const struct catalogue_row *row = catalogue_find(oauth_aadsts(remark->description));
     const char *wish = oauth_option(request, "oauth2_managed_identity");
 
     if (row != NULL)
@@ -175,7 +127,7 @@ static enum bearer_status explain(const struct bearer_request *request, const st
 
     take_remark(json, source, key, &remark);
     st = explain_status(request, source, reply, &remark, err);
-    code = aadsts_code(&remark);
+    code = oauth_aadsts(remark.description); /* the identity's own errors carry Microsoft's numbers, as any application's */
     err->retry_after = reply->retry_after;
     if (reply->status == GONE && err->retry_after < UPDATE_TIME)
         err->retry_after = UPDATE_TIME;
@@ -244,19 +196,11 @@ static enum bearer_status grant(const struct bearer_request *request, const stru
     return BEARER_OK;
 }
 
-/* Numbers as reals, so that one beyond 64 bits does not cost the rest. */
-static json_t *parse(const struct http_reply *reply)
-{
-    if (reply->body == NULL)
-        return NULL;
-    return json_loadb(reply->body, reply->length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
-}
-
 enum bearer_status identity_reply_read(const struct bearer_request *request, const struct identity_source *source,
                                        const char *key, const struct http_reply *reply, int64_t now,
                                        struct bearer_error *err)
 {
-    struct oauth_reply parsed = { parse(reply), "" };
+    struct oauth_reply parsed = { oauth_parse(reply), "" };
     bool success = reply->status >= 200 && reply->status < 300 && json_is_object(parsed.json) &&
                    !is_told(json_object_get(parsed.json, "error"));
     enum bearer_status st =

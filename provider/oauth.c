@@ -4,6 +4,7 @@
 #include "credential/secret.h"
 #include "credential/text.h"
 #include "provider/catalogue.h"
+#include "provider/expiry.h"
 #include "provider/jwt.h"
 
 #include <stdio.h>
@@ -11,9 +12,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define DESCRIPTION_MAX 360  /* bytes of a server's description that are shown */
 #define SECRET_WRONG 7000215 /* Microsoft's numbers for a secret that is not the application's */
 #define SECRET_DIFFERS 70002
+#define POLICY_BLOCKS 53003  /* Conditional Access, which can forbid device codes (RFC 8628), */
+#define FLOW_FORBIDDEN 530036 /* or a sign-in that a device code began */
 
 const struct bearer_option *oauth_option_row(const struct bearer_request *request, const char *name)
 {
@@ -68,70 +70,88 @@ void oauth_reply_clear(struct oauth_reply *reply)
     *reply = (struct oauth_reply)OAUTH_REPLY_INIT;
 }
 
-/* Digits, and perhaps a fraction that is cut off: not strtod(), which follows the host's locale. */
-static bool decimal(const char *text, int64_t *number_out)
-{
-    size_t digits = strspn(text, "0123456789");
+/* ------------------------------------------------------------------ what the other side says */
 
-    if (digits == 0 || (text[digits] == '.' ? text[digits + 1 + strspn(text + digits + 1, "0123456789")] : text[digits]) != '\0')
-        return false;
-    *number_out = digits < 18 ? strtoll(text, NULL, 10) : INT64_MAX;
-    return true;
+/* An integer beyond 64 bits somewhere must not cost the rest: the answer may hold a refresh token. */
+json_t *oauth_parse(const struct http_reply *answer)
+{
+    json_t *json = NULL;
+
+    if (answer->body != NULL)
+        json = json_loadb(answer->body, answer->length, JSON_REJECT_DUPLICATES, NULL);
+    if (json == NULL && answer->body != NULL)
+        json = json_loadb(answer->body, answer->length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+    return json;
 }
 
-bool oauth_number(const json_t *value, int64_t *number_out)
-{
-    double real = json_real_value(value);
-
-    *number_out = 0;
-    if (json_is_string(value))
-        return decimal(json_string_value(value), number_out);
-    if (json_is_integer(value))
-        *number_out = json_integer_value(value);
-    else if (json_is_real(value) && real >= 0)
-        *number_out = real < 9e15 ? (int64_t)real : INT64_MAX;
-    else
-        return false;
-    return *number_out >= 0;
-}
-
-/* ------------------------------------------------------------------ errors */
-
-static const char *member(const json_t *json, const char *name)
+const char *oauth_text(const json_t *json, const char *name)
 {
     const char *text = json_string_value(json_object_get(json, name));
 
     return text != NULL ? text : "";
 }
 
+bool oauth_repeats(const char *text, const char *secret)
+{
+    return secret != NULL && *secret != '\0' && strstr(text, secret) != NULL;
+}
+
+void oauth_take_word(const char *text, char *out, size_t size)
+{
+    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
+
+    snprintf(out, size, "%s", text[length] == '\0' && length < size ? text : "");
+}
+
+void oauth_take_sentence(const char *text, char out[OAUTH_SENTENCE_MAX])
+{
+    static const char *const ends[] = { "\r\n", "\n", " Trace ID:", " Correlation ID:", " Timestamp:" };
+    size_t length = strlen(text);
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const char *end = strstr(text, ends[i]);
+
+        if (end != NULL && (size_t)(end - text) < length)
+            length = (size_t)(end - text);
+    }
+    while (length > 0 && strchr(". ", text[length - 1]) != NULL)
+        length--;
+    bearer_text_printable(out, OAUTH_SENTENCE_MAX, text, length);
+}
+
+long oauth_aadsts(const char *description)
+{
+    const char *found = strstr(description, "AADSTS");
+
+    return found != NULL ? strtol(found + strlen("AADSTS"), NULL, 10) : 0;
+}
+
+/* ------------------------------------------------------------------ errors */
+
 /* Microsoft's number for the error, or 0: the first of error_codes, else from the description. */
 static long aadsts_code(const json_t *json)
 {
     const json_t *codes = json_object_get(json, "error_codes");
-    const char *found = strstr(member(json, "error_description"), "AADSTS");
 
     if (json_is_array(codes) && json_is_integer(json_array_get(codes, 0)))
         return (long)json_integer_value(json_array_get(codes, 0));
-    return found != NULL ? strtol(found + strlen("AADSTS"), NULL, 10) : 0;
-}
-
-static bool holds(const char *text, const char *value)
-{
-    return value != NULL && *value != '\0' && strstr(text, value) != NULL;
+    return oauth_aadsts(oauth_text(json, "error_description"));
 }
 
 /* Whether a text of the other side repeats the secrets that we sent, as they are or as a form: then it is shown nowhere. */
 static bool repeats_form(const struct http_field *form, const char *text)
 {
-    static const char *const secrets[] = { "client_secret=", "client_assertion=", "refresh_token=", "device_code=" };
+    static const char *const secrets[] = { "client_secret=", "client_assertion=", "refresh_token=",
+                                           "device_code=",   "code_verifier=",    "code=" };
 
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
         size_t length = strlen(secrets[i]) - 1;
 
-        if (holds(text, secrets[i]))
+        if (oauth_repeats(text, secrets[i]))
             return true;
-        for (const struct http_field *field = form; field->name != NULL; field++)
-            if (strlen(field->name) == length && strncmp(field->name, secrets[i], length) == 0 && holds(text, field->value))
+        for (const struct http_field *field = form; field != NULL && field->name != NULL; field++)
+            if (strlen(field->name) == length && strncmp(field->name, secrets[i], length) == 0 &&
+                oauth_repeats(text, field->value))
                 return true;
     }
     return false;
@@ -149,29 +169,10 @@ static bool is_guid(const char *text)
     return form[i] == text[i];
 }
 
-/* One word that may stand in a log line as it is: an error's name, a correlation id.  Else empty. */
-static void take_word(const struct http_field *form, const char *text, char *out, size_t size)
+/* A text of the other side, or nothing if it repeats what was sent. */
+static const char *discreet(const struct http_field *form, const char *text)
 {
-    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
-
-    snprintf(out, size, "%s", text[length] == '\0' && length < size && !repeats_form(form, text) ? text : "");
-}
-
-/* The sentence of a description, without the traces behind it. */
-static void take_description(const struct http_field *form, const char *description, char out[DESCRIPTION_MAX])
-{
-    static const char *const ends[] = { "\r\n", "\n", " Trace ID:", " Correlation ID:", " Timestamp:" };
-    size_t length = repeats_form(form, description) ? 0 : strlen(description);
-
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        const char *end = strstr(description, ends[i]);
-
-        if (end != NULL && (size_t)(end - description) < length)
-            length = (size_t)(end - description);
-    }
-    while (length > 0 && strchr(". ", description[length - 1]) != NULL)
-        length--;
-    bearer_text_printable(out, DESCRIPTION_MAX, description, length);
+    return repeats_form(form, text) ? "" : text;
 }
 
 /* Whether the secret that was refused is a GUID, as the secret's ID is, which stands beside its Value. */
@@ -182,22 +183,46 @@ static bool is_secrets_id(const struct bearer_request *request, long code)
     return (code == SECRET_WRONG || code == SECRET_DIFFERS) && secret != NULL && is_guid(secret);
 }
 
-static enum bearer_status explain_error(const struct bearer_request *request, const struct http_field *form,
-                                        const json_t *json, const char *error, int64_t retry_after, struct bearer_error *err)
+/* Whether a policy refuses somebody who signs in by device code, and may well take them by browser. */
+static bool is_device_refused(const struct http_field *form, long code)
 {
-    long code = aadsts_code(json);
+    for (; form != NULL && form->name != NULL; form++)
+        if (strcmp(form->name, "device_code") == 0)
+            return code == POLICY_BLOCKS || code == FLOW_FORBIDDEN;
+    return false;
+}
+
+static const char *remedy_for(const struct bearer_request *request, const struct http_field *form, long code, bool person,
+                              enum bearer_status st)
+{
     const struct catalogue_row *row = catalogue_find(code);
-    bool person = strcmp(oauth_option(request, "oauth2_provider"), "app_only") != 0;
-    enum bearer_status st = catalogue_status(error, code, person);
-    char description[DESCRIPTION_MAX], correlation[64];
-    const char *remedy = row != NULL && (person || row->who != CATALOGUE_USER) ? row->remedy : catalogue_remedy(st);
 
     if (is_secrets_id(request, code))
-        remedy = "the configured secret is a GUID, which is the secret's ID: put the secret's Value there";
-    take_description(form, member(json, "error_description"), description);
-    take_word(form, member(json, "correlation_id"), correlation, sizeof correlation);
-    bearer_fail(err, st, "the identity provider says %s%s%s; %s%s%s", *error != '\0' ? error : "something that is no error's name",
-                description[0] != '\0' ? ": " : "", description, remedy, correlation[0] != '\0' ? " correlation_id=" : "",
+        return "the configured secret is a GUID, which is the secret's ID: put the secret's Value there";
+    if (is_device_refused(form, code))
+        return "leave out --device and sign in by browser: a policy forbids device codes, or this sign-in as a whole";
+    return row != NULL && (person || row->who != CATALOGUE_USER) ? row->remedy : catalogue_remedy(st);
+}
+
+static void take_error(const struct http_field *form, struct oauth_reply *reply)
+{
+    oauth_take_word(discreet(form, oauth_text(reply->json, "error")), reply->error, sizeof reply->error);
+}
+
+static enum bearer_status explain_error(const struct bearer_request *request, const struct http_field *form,
+                                        const struct oauth_reply *reply, int64_t retry_after, struct bearer_error *err)
+{
+    const char *error = reply->error;
+    char description[OAUTH_SENTENCE_MAX], correlation[64];
+    long code = aadsts_code(reply->json);
+    bool person = strcmp(oauth_option(request, "oauth2_provider"), "app_only") != 0;
+    enum bearer_status st = catalogue_status(error, code, person);
+
+    oauth_take_sentence(discreet(form, oauth_text(reply->json, "error_description")), description);
+    oauth_take_word(discreet(form, oauth_text(reply->json, "correlation_id")), correlation, sizeof correlation);
+    bearer_fail(err, st, "the identity provider says %s%s%s; %s%s%s",
+                *error != '\0' ? error : "something that is no error's name", description[0] != '\0' ? ": " : "",
+                description, remedy_for(request, form, code, person, st), correlation[0] != '\0' ? " correlation_id=" : "",
                 correlation);
     err->retry_after = retry_after;
     if (code > 0)
@@ -205,6 +230,12 @@ static enum bearer_status explain_error(const struct bearer_request *request, co
     else
         snprintf(err->cause, sizeof err->cause, "%.*s", (int)sizeof err->cause - 1, error);
     return st;
+}
+
+enum bearer_status oauth_explain(const struct bearer_request *request, struct oauth_reply *reply, struct bearer_error *err)
+{
+    take_error(NULL, reply);
+    return explain_error(request, NULL, reply, 0, err);
 }
 
 static bool is_success(const struct http_reply *answer)
@@ -240,31 +271,19 @@ static enum bearer_status explain_body(const char *endpoint, const struct http_r
 
 /* ------------------------------------------------------------------ asking */
 
-/* An integer beyond 64 bits somewhere must not cost the rest: the answer may hold a refresh token. */
-static json_t *parse(const struct http_reply *answer)
-{
-    json_t *json = NULL;
-
-    if (answer->body != NULL)
-        json = json_loadb(answer->body, answer->length, JSON_REJECT_DUPLICATES, NULL);
-    if (json == NULL && answer->body != NULL)
-        json = json_loadb(answer->body, answer->length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
-    return json;
-}
-
 static enum bearer_status read_reply(const struct bearer_request *request, const char *endpoint,
                                      const struct http_field *form, const struct http_reply *answer, struct oauth_reply *reply,
                                      struct bearer_error *err)
 {
     enum bearer_status st;
 
-    reply->json = parse(answer);
-    if (*member(reply->json, "error") != '\0') { /* Entra reports device code errors with HTTP 200: look here first */
-        take_word(form, member(reply->json, "error"), reply->error, sizeof reply->error);
+    reply->json = oauth_parse(answer);
+    if (*oauth_text(reply->json, "error") != '\0') { /* Entra reports device code errors with HTTP 200: look here first */
+        take_error(form, reply);
         if (answer->status == 429 || answer->status >= 500)
             st = explain_body(endpoint, answer, err);
         else
-            st = explain_error(request, form, reply->json, reply->error, answer->retry_after, err);
+            st = explain_error(request, form, reply, answer->retry_after, err);
     } else if (!json_is_object(reply->json) || !is_success(answer)) {
         st = explain_body(endpoint, answer, err);
     } else {
@@ -311,7 +330,7 @@ static const char *claimed_user(const json_t *claims)
     static const char *const names[] = { "preferred_username", "upn", "email", "unique_name" };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *user = member(claims, names[i]);
+        const char *user = oauth_text(claims, names[i]);
 
         if (strchr(user, '@') != NULL)
             return user;
@@ -338,9 +357,9 @@ static enum bearer_status read_lifetime(const json_t *json, struct bearer_grant 
 {
     const json_t *expires = json_object_get(json, "expires_in");
 
-    if (expires != NULL && !json_is_null(expires) && (!oauth_number(expires, &grant->lifetime) || grant->lifetime == 0))
+    if (expires != NULL && !json_is_null(expires) && (!expiry_seconds(expires, &grant->lifetime) || grant->lifetime == 0))
         return bearer_fail(err, BEARER_PEER, "the token endpoint's answer has an expires_in that is no time to live");
-    if (!oauth_number(json_object_get(json, "refresh_in"), &grant->refresh_in))
+    if (!expiry_seconds(json_object_get(json, "refresh_in"), &grant->refresh_in))
         grant->refresh_in = 0;
     return BEARER_OK;
 }

@@ -22,6 +22,10 @@ struct oauth_reply {
 enum bearer_status oauth_post(const struct bearer_request *request, const char *endpoint, const struct http_field *form,
                               int64_t deadline, struct oauth_reply *reply, struct bearer_error *err);
 
+/* Explains an error that came by another way than oauth_post(), such as a browser's (RFC 6749 section 4.1.2.1): reply->json
+ * has its members, its name goes to reply->error, status and text are as there. */
+enum bearer_status oauth_explain(const struct bearer_request *request, struct oauth_reply *reply, struct bearer_error *err);
+
 void oauth_reply_clear(struct oauth_reply *reply);
 
 /* Wipes an object's strings, which may be tokens and codes, where they lie (jansson does not), and lets go of it. */
@@ -48,8 +52,26 @@ char *oauth_scope(const struct bearer_request *request);
 const struct bearer_option *oauth_option_row(const struct bearer_request *request, const char *name);
 const char *oauth_option(const struct bearer_request *request, const char *name);
 
-/* Reads a number of seconds that may come as integer, real or string, and cuts it to a whole one; false (and 0) if it is none of
- * them or negative. */
-bool oauth_number(const json_t *value, int64_t *number_out);
+/* ------------------------------------------------------------------ what the other side says */
+
+#define OAUTH_SENTENCE_MAX 360 /* bytes of a server's description that are shown */
+
+/* Reads an answer's body, whatever its status; NULL if it is no JSON.  Let go of it by oauth_forget(). */
+json_t *oauth_parse(const struct http_reply *answer);
+
+/* Lends a member that is a text; "" if there is none. */
+const char *oauth_text(const json_t *json, const char *name);
+
+/* Takes one word that may stand in a log line as it is: an error's name, a correlation id.  Empty if the text is none. */
+void oauth_take_word(const char *text, char *out, size_t size);
+
+/* Takes the sentence of a description, fit to be logged, without the traces behind it. */
+void oauth_take_sentence(const char *text, char out[OAUTH_SENTENCE_MAX]);
+
+/* Whether a text holds a secret.  NULL and "" are none. */
+bool oauth_repeats(const char *text, const char *secret);
+
+/* Microsoft's number in a description, such as 70008 of "AADSTS70008: ..."; 0 = none. */
+long oauth_aadsts(const char *description);
 
 #endif

@@ -6,6 +6,7 @@
 #include "credential/secret.h"
 #include "credential/text.h"
 #include "credential/trusted_file.h"
+#include "provider/expiry.h"
 #include "provider/oauth.h"
 
 #include <dirent.h>
@@ -55,7 +56,7 @@ static enum bearer_status check_members(const struct token_file *file, struct be
             return bearer_fail(err, BEARER_CONFIG, "'%s' has a %s that is not a text: put it between quotes", file->path,
                                texts[i]);
     }
-    if (window != NULL && !json_is_null(window) && !oauth_number(window, &number))
+    if (window != NULL && !json_is_null(window) && !expiry_seconds(window, &number))
         return bearer_fail(err, BEARER_CONFIG, "'%s' has a refresh_window that is not a number of seconds", file->path);
     return BEARER_OK;
 }
@@ -142,7 +143,7 @@ int64_t token_file_lifetime(const struct token_file *file)
 {
     int64_t expiry, now = bearer_now();
 
-    if (token_file_text(file, "access_token") == NULL || !oauth_number(json_object_get(file->json, "expiry"), &expiry))
+    if (token_file_text(file, "access_token") == NULL || !expiry_seconds(json_object_get(file->json, "expiry"), &expiry))
         return 0;
     return expiry > now ? expiry - now : 0;
 }
@@ -151,7 +152,7 @@ int64_t token_file_window(const struct token_file *file)
 {
     int64_t window;
 
-    return oauth_number(json_object_get(file->json, "refresh_window"), &window) ? window : WINDOW;
+    return expiry_seconds(json_object_get(file->json, "refresh_window"), &window) ? window : WINDOW;
 }
 
 /* ------------------------------------------------------------------ lock */

@@ -311,7 +311,9 @@ compare "options with every command in sasl-bearer(1)" general.source general.pa
 # "login device", from .accepts; and what --help tells
 awk 'NR == FNR { long[$2] = $1; next }
 /\.name = / { split($0, part, "\""); name = part[2] }
-/\.accepts = / {
+/\.accepts = / { on = 1 }
+on {
+    on = !/,$/
     while (match($0, /ARG_[A-Z_]+/)) {
         print name, long[substr($0, RSTART, RLENGTH)]
         $0 = substr($0, RSTART + RLENGTH)

@@ -3,10 +3,13 @@
 
 #include "credential/text.h"
 
+#include <pwd.h>
+#include <sasl/sasl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -48,9 +51,9 @@ static void put_line(struct check *check, enum check_result result, const char *
 {
     static const unsigned indent = 10;
 
-    if (check->area == NULL || strcmp(check->area, area) != 0)
-        printf("%s%s\n", check->area != NULL ? "\n" : "", area);
-    check->area = area;
+    if (strcmp(check->area, area) != 0)
+        printf("%s%s\n", check->area[0] != '\0' ? "\n" : "", area);
+    snprintf(check->area, sizeof check->area, "%s", area);
     if (check->colour)
         printf("\033[%sm%-9s\033[0m ", results[result].colour, results[result].word);
     else
@@ -65,25 +68,66 @@ static void put_line(struct check *check, enum check_result result, const char *
 
 /* ------------------------------------------------------------------ saying */
 
+/* Makes a text fit to be printed, and to be shown to strangers if that is wanted.  Takes it; NULL without memory. */
+static char *finish(const struct check *check, char *text)
+{
+    char *shown;
+
+    if (text == NULL)
+        return NULL;
+    bearer_text_printable(text, strlen(text) + 1, text, strlen(text));
+    if (check->report == NULL)
+        return text;
+    shown = report_show(check->report, text);
+    free(text);
+    return shown;
+}
+
+static void add_to_list(struct check *check, enum check_result result, const char *area, const char *text,
+                        const char *remedy)
+{
+    json_t *row =
+        json_pack("{s:s, s:s, s:s, s:s?}", "area", area, "result", results[result].word, "text", text, "remedy", remedy);
+
+    json_array_append_new(check->list, row);
+}
+
+/* Takes text and remedy. */
+static void say(struct check *check, enum check_result result, const char *area, char *remedy, char *text)
+{
+    remedy = finish(check, remedy);
+    text = finish(check, text);
+    check->counts[result]++;
+    if (text != NULL && check->list != NULL)
+        add_to_list(check, result, area, text, remedy);
+    else if (text != NULL && (result >= CHECK_WARNING || !(check->arguments->given & ARG_QUIET)))
+        put_line(check, result, area, text, remedy);
+    free(remedy);
+    free(text);
+}
+
 void check_say(struct check *check, enum check_result result, const char *area, const char *remedy, const char *format, ...)
 {
     va_list arguments;
     char *text;
-    int length;
 
     va_start(arguments, format);
-    length = vasprintf(&text, format, arguments);
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
     va_end(arguments);
-    if (length < 0)
-        return;
-    bearer_text_printable(text, (size_t)length + 1, text, (size_t)length);
-    check->counts[result]++;
-    if (check->list != NULL)
-        json_array_append_new(check->list, json_pack("{s:s, s:s, s:s, s:s?}", "area", area, "result", results[result].word, "text",
-                                                     text, "remedy", remedy));
-    else if (result >= CHECK_WARNING || !(check->arguments->given & ARG_QUIET))
-        put_line(check, result, area, text, remedy);
-    free(text);
+    say(check, result, area, remedy != NULL ? strdup(remedy) : NULL, text);
+}
+
+void check_say_remedy(struct check *check, enum check_result result, const char *area, char *remedy, const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
+    va_end(arguments);
+    say(check, result, area, remedy, text);
 }
 
 static int put_summary(struct check *check)
@@ -103,8 +147,6 @@ static int put_summary(struct check *check)
     return code;
 }
 
-/* ------------------------------------------------------------------ the command */
-
 /* Colour is for eyes: on a terminal, unless they said no (no-color.org). */
 static bool wants_colour(void)
 {
@@ -114,18 +156,122 @@ static bool wants_colour(void)
            (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }
 
+/* ------------------------------------------------------------------ accounts */
+
+/* For bearer_context_each(). */
+struct looking {
+    struct check *check;
+    check_look *look;
+    void *data;
+};
+
+static void look_at(void *data, struct bearer_holder *holder, const char *name, const struct bearer_error *err)
+{
+    const struct looking *looking = data;
+
+    (void)err;
+    if (holder != NULL)
+        looking->look(looking->check, holder, name, looking->data);
+}
+
+void check_each(struct check *check, check_look *look, void *data)
+{
+    struct looking looking = { check, look, data };
+
+    if (check->holder != NULL)
+        look(check, check->holder, check->user, data);
+    else if (check->user == NULL)
+        bearer_context_each(check->context, look_at, &looking);
+}
+
+/* ------------------------------------------------------------------ reports */
+
+/* The value of PRETTY_NAME in os-release(5), without its quotes. */
+static void read_distribution(char *out, size_t size)
+{
+    static const char key[] = "PRETTY_NAME=";
+    FILE *file = fopen("/etc/os-release", "re");
+    char line[256];
+
+    snprintf(out, size, "unknown");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, key, sizeof key - 1) == 0) {
+            char *value = line + sizeof key - 1 + strspn(line + sizeof key - 1, "\"'");
+
+            value[strcspn(value, "\"'\n")] = '\0';
+            snprintf(out, size, "%s", value);
+        }
+    if (file != NULL)
+        fclose(file);
+}
+
+/* What whoever reads the report wants to know first. */
+static void say_versions(struct check *check)
+{
+    const char *implementation, *version;
+    char distribution[128];
+    struct utsname system;
+
+    sasl_version_info(&implementation, &version, NULL, NULL, NULL, NULL);
+    read_distribution(distribution, sizeof distribution);
+    if (uname(&system) != 0)
+        return;
+    check_say(check, CHECK_OK, "versions", NULL, "sasl-bearer %s, %s %s", PACKAGE_VERSION, implementation, version);
+    check_say(check, CHECK_OK, "versions", NULL, "%s, %s %s, %s", distribution, system.sysname, system.release,
+              system.machine);
+}
+
+/* What this machine and this user are called. */
+static void hide_surroundings(struct report *report)
+{
+    const struct passwd *entry = getpwuid(geteuid());
+    struct utsname system;
+
+    report_hide(report, "home", getenv("HOME"));
+    report_hide(report, "user", getenv("LOGNAME"));
+    report_hide(report, "user", getenv("SUDO_USER"));
+    if (entry != NULL) {
+        report_hide(report, "home", entry->pw_dir);
+        report_hide(report, "user", entry->pw_name);
+    }
+    if (uname(&system) != 0)
+        return;
+    report_hide(report, "host", system.nodename);
+    system.nodename[strcspn(system.nodename, ".")] = '\0';
+    report_hide(report, "host", system.nodename);
+}
+
+/* False, and nothing is shown, without memory for what must be hidden. */
+static bool begin_report(struct check *check)
+{
+    check->report = report_new();
+    if (check->report == NULL)
+        return false;
+    hide_surroundings(check->report);
+    check_configuration_hide(check);
+    say_versions(check);
+    return true;
+}
+
+/* ------------------------------------------------------------------ the command */
+
 static int run(struct bearer_context *context, const struct arguments *arguments)
 {
     struct check check = { .context = context, .arguments = arguments, .user = arguments->user, .colour = wants_colour() };
     struct bearer_error err = BEARER_ERROR_INIT;
+    int code;
 
     if (arguments->given & ARG_JSON)
         check.list = json_array();
+    if ((arguments->given & ARG_REPORT) && !begin_report(&check))
+        return EX_TEMPFAIL;
     if (check.user != NULL && bearer_context_find(context, check.user, &check.holder, &err) != BEARER_OK)
-        check_say(&check, CHECK_PROBLEM, "account", NULL, "%s", err.text);
+        check_say(&check, CHECK_PROBLEM, "account", NULL, "%s", err.text); /* which names the remedy */
     for (size_t i = 0; i < sizeof areas / sizeof areas[0]; i++)
         areas[i](&check);
-    return put_summary(&check);
+    code = put_summary(&check);
+    report_free(&check.report);
+    return code;
 }
 
 const struct command command_check = {
@@ -137,7 +283,8 @@ const struct command command_check = {
             "                 send one message there, since some refusals come only then\n"
             "  --json         the same for programs\n"
             "  --report       a report to be shown to others: without names, tenants and addresses\n"
-            "  --quiet        only warnings and problems\n\n"
+            "  --quiet        only warnings and problems\n"
+            "  --verbose      show what is said at live logins, without tokens\n\n"
             "Exits with 0 if there is no problem, else with 69.\n\n",
     .accepts = ARG_SERVER | ARG_SEND_TO | ARG_JSON | ARG_REPORT | ARG_QUIET | ARG_VERBOSE,
     .user = USER_OPTIONAL,

@@ -1,10 +1,11 @@
 /* check.h - the doctor: `sasl-bearer check` looks at one thing after the other, a file each, and says what it found.
  *
- * Each area is a function that looks and says; what it finds wrong ends nothing, the next one looks all the same.  It asks, it
- * reads, it never changes anything. */
+ * Each area is a function that looks and says; what it finds wrong ends nothing, the next one looks all the same.  It asks,
+ * it reads, it never changes anything. */
 #ifndef TOOL_CHECK_H
 #define TOOL_CHECK_H
 
+#include "tool/check_report.h"
 #include "tool/command.h"
 
 #include <jansson.h>
@@ -22,27 +23,41 @@ struct check {
     const struct arguments *arguments;
     const char *user;             /* as typed, or NULL: everything that concerns no one in particular */
     struct bearer_holder *holder; /* of that user, or NULL: there is none, which was said */
+    struct report *report;        /* --report: what must not be shown; NULL = everything may be.  See report_hide() */
 
     /* For check.c alone. */
     json_t *list; /* NULL = for people */
     unsigned counts[CHECK_RESULT_COUNT];
     bool colour;
-    const char *area; /* that was printed last */
+    char area[32]; /* that was printed last */
 };
 
-/* Says one thing.  area: what was looked at, a word or two that scripts may rely on; remedy: what to do, a sentence without a full
- * stop, NULL where there is nothing to do. */
+/* Says one thing.  area: what was looked at, a word or two that scripts may rely on; remedy: what to do, a sentence without
+ * a full stop, NULL where there is nothing to do. */
 void check_say(struct check *check, enum check_result result, const char *area, const char *remedy, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* The same with a remedy that names things; NULL = none.  It is freed. */
+void check_say_remedy(struct check *check, enum check_result result, const char *area, char *remedy, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Calls look() for the account that is asked about, or for every account that sasl.conf and the stores know of and that can
+ * be used. What cannot be used is check_configuration()'s to tell. */
+typedef void check_look(struct check *check, struct bearer_holder *holder, const char *name, void *data);
+void check_each(struct check *check, check_look *look, void *data);
+
+/* Names all that sasl.conf says of people, places and applications to check->report. */
+void check_configuration_hide(struct check *check);
+
 /* The areas, in the order in which they are looked at. */
-void check_configuration(struct check *check); /* which sasl.conf, each value's origin, hidden sections, permissions, owners */
-void check_store(struct check *check);         /* token files, their file system, what a jailed process could open */
-void check_plugin(struct check *check);        /* found, loaded by libsasl2, registered; others with our names; modules */
-void check_postfix(struct check *check);       /* if it is installed: its settings, its jail, its environment */
-void check_renewer(struct check *check);       /* the timer, the credential's end */
-void check_network(struct check *check);       /* CA bundle, clock, proxy, the authority, the tenant */
-void check_token(struct check *check);         /* a token, and what it says of itself */
-void check_logins(struct check *check);        /* real logins, as the host would make them */
+void check_configuration(
+    struct check *check);                /* which sasl.conf, each value's origin, hidden sections, permissions, owners */
+void check_store(struct check *check);   /* token files, their file system, what a jailed process could open */
+void check_plugin(struct check *check);  /* found, loaded by libsasl2, registered; others with our names; modules */
+void check_postfix(struct check *check); /* if it is installed: its settings, its jail, its environment */
+void check_renewer(struct check *check); /* the timer, the credential's end */
+void check_network(struct check *check); /* CA bundle, clock, proxy, the authority, the tenant */
+void check_token(struct check *check);   /* a token, and what it says of itself */
+void check_logins(struct check *check);  /* real logins, as the host would make them */
 
 #endif

@@ -68,7 +68,8 @@ struct command {
     int (*run)(struct bearer_context *context, const struct arguments *arguments); /* gives the exit code */
 };
 
-extern const struct command command_login, command_logout, command_token, command_status, command_renew;
+extern const struct command command_login, command_logout, command_token, command_status, command_renew, command_check,
+    command_setup;
 
 /* Tells an error on standard error; gives the exit code that goes with it. */
 int command_fail(const struct bearer_error *err);

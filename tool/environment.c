@@ -2,6 +2,7 @@
 #include "tool/environment.h"
 
 #include "credential/places.h"
+#include "credential/text.h"
 
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
@@ -63,11 +64,16 @@ static void tell(void *context, enum bearer_log_level level, const char *text)
         fprintf(stderr, "sasl-bearer: %s\n", text);
 }
 
+static bool is_system(const struct environment_choice *choice)
+{
+    return choice->system || (!choice->user && geteuid() == 0);
+}
+
 enum bearer_status environment_open(const struct environment_choice *choice, struct bearer_context **context_out,
                                     struct bearer_error *err)
 {
     struct bearer_setup setup = { .log = { tell, NULL } };
-    bool system = choice->system || (!choice->user && geteuid() == 0);
+    bool system = is_system(choice);
     char *sasl_path = libsasl2_path(), *system_path = bearer_system_config_path(sasl_path);
     char *user_directory = system ? NULL : bearer_user_config_directory();
     enum bearer_status st;
@@ -77,10 +83,60 @@ enum bearer_status environment_open(const struct environment_choice *choice, str
     setup.places.file_level = system ? BEARER_LEVEL_SYSTEM : BEARER_LEVEL_USER;
     setup.places.system_path = system_path;
     setup.places.user_directory = user_directory;
-    st = system_path != NULL ? bearer_context_new(&setup, context_out, err)
-                             : bearer_fail(err, BEARER_NOMEM, "out of memory");
+    st =
+        system_path != NULL ? bearer_context_new(&setup, context_out, err) : bearer_fail(err, BEARER_NOMEM, "out of memory");
     free(sasl_path);
     free(system_path);
     free(user_directory);
     return st;
+}
+
+/* ------------------------------------------------------------------ the file that is changed */
+
+static bool holds(const char *directory, size_t length, const char *name)
+{
+    char *path = bearer_text_format("%.*s/%s", (int)length, directory, name);
+    bool found = path != NULL && access(path, F_OK) == 0;
+
+    free(path);
+    return found;
+}
+
+/* The first directory that is read; where there is none yet, the one that was asked for, else our own. */
+static char *system_conf_file(void)
+{
+    const char *wanted = secure_getenv("SASL_CONF_PATH");
+    char *sasl_path = libsasl2_path(), *path = bearer_system_config_path(sasl_path), *file = NULL;
+    size_t length;
+
+    for (const char *directory = path; directory != NULL && file == NULL && *directory != '\0';
+         directory += length + (directory[length] == ':')) {
+        length = strcspn(directory, ":");
+        if (*directory == '/' && (holds(directory, length, "sasl.conf") || holds(directory, length, "sasl.conf.d")))
+            file = bearer_text_format("%.*s/sasl.conf", (int)length, directory);
+    }
+    if (file == NULL && path != NULL)
+        file = wanted != NULL && *wanted == '/' ? bearer_text_format("%.*s/sasl.conf", (int)strcspn(wanted, ":"), wanted)
+                                                : strdup(SYSCONFDIR "/sasl2/sasl.conf");
+    free(sasl_path);
+    free(path);
+    return file;
+}
+
+enum bearer_status environment_conf_file(const struct environment_choice *choice, char **path_out,
+                                         enum bearer_level *level_out, struct bearer_error *err)
+{
+    bool system = is_system(choice);
+    char *directory = NULL;
+
+    *path_out = NULL;
+    *level_out = system ? BEARER_LEVEL_SYSTEM : BEARER_LEVEL_USER;
+    if (choice->conf == NULL && !system && (directory = bearer_user_config_directory()) == NULL)
+        return bearer_fail(err, BEARER_USAGE, "this user has no sasl.conf of their own: use --system, or --conf FILE");
+    if (choice->conf != NULL)
+        *path_out = strdup(choice->conf);
+    else
+        *path_out = system ? system_conf_file() : bearer_text_format("%s/sasl.conf", directory);
+    free(directory);
+    return *path_out != NULL ? BEARER_OK : bearer_fail(err, BEARER_NOMEM, "out of memory");
 }

@@ -16,4 +16,9 @@ struct environment_choice {
 enum bearer_status environment_open(const struct environment_choice *choice, struct bearer_context **context_out,
                                     struct bearer_error *err);
 
+/* Gives the one sasl.conf that is to be changed for a choice, be it there or not, and its level.  Free it.
+ * BEARER_USAGE: this user has none. */
+enum bearer_status environment_conf_file(const struct environment_choice *choice, char **path_out,
+                                         enum bearer_level *level_out, struct bearer_error *err);
+
 #endif

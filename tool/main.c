@@ -11,7 +11,7 @@
 #define PROGRAM "sasl-bearer"
 
 static const struct command *const commands[] = {
-    &command_login, &command_logout, &command_token, &command_status, &command_renew, NULL,
+    &command_login, &command_logout, &command_token, &command_status, &command_renew, &command_check, &command_setup, NULL,
 };
 
 enum general_option { OPTION_SYSTEM = 1 << ARG_BITS, OPTION_USER, OPTION_CONF, OPTION_HELP, OPTION_VERSION };

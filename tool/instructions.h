@@ -1,0 +1,38 @@
+/* instructions.h - what people have to do elsewhere before a login can work: in Entra, in Exchange Online, in Postfix.
+ *
+ * The same story as doc/microsoft365.md, with names and numbers filled in; tests/check-setup.sh keeps the two together.
+ * Facts: Microsoft's pages how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth, smtp-app-rbac-onboarding,
+ * grant-admin-consent. */
+#ifndef TOOL_INSTRUCTIONS_H
+#define TOOL_INSTRUCTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Whose story it is.  All zero is a good start; what is NULL is not known yet: a word in capitals, such as CLIENT_ID,
+ * stands for it. */
+struct instructions {
+    bool app_only;     /* an application on its own; else people sign in */
+    const char *cloud; /* as in oauth2_cloud; NULL = public */
+    const char *tenant;
+    const char *client_id;
+    const char *object_id;   /* the application's, under Enterprise applications */
+    const char *certificate; /* the file to be uploaded; NULL = a secret is made instead */
+    const char *person;      /* who opens shared mailboxes, where people sign in */
+    const char *const *mailboxes;
+    unsigned mailbox_count;
+};
+
+/* The steps in Entra: registration, permissions, consent.  Numbered from 1. */
+void instructions_registration(FILE *out, const struct instructions *about);
+
+/* Gives the link with which an administrator consents for the whole tenant; NULL without memory.  Free it. */
+char *instructions_consent_url(const struct instructions *about);
+
+/* The steps in Exchange Online, as a script for PowerShell; every name in it is quoted. */
+void instructions_powershell(FILE *out, const struct instructions *about);
+
+/* What Postfix needs to relay through Exchange Online: sasl_passwd and main.cf. */
+void instructions_postfix(FILE *out, const struct instructions *about);
+
+#endif

@@ -1,0 +1,412 @@
+/* setup.c - sasl-bearer setup: have sasl.conf written, and tell what is to be done elsewhere. */
+#include "credential/text.h"
+#include "credential/trusted_file.h"
+#include "tool/conf_writer.h"
+#include "tool/instructions.h"
+#include "tool/make_certificate.h"
+#include "tool/setup_plan.h"
+#include "tool/whole_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define KEY_BITS         3072
+#define CERTIFICATE_DAYS 365
+
+/* What is being done. */
+struct setup {
+    struct setup_plan plan;
+    struct conf_writer conf;
+    struct made_certificate certificate;
+    char *backup; /* of sasl.conf; NULL = there was none */
+};
+
+/* ------------------------------------------------------------------ what others are told */
+
+/* The mailbox, or whoever signs in, by whose name all can be tried; a pattern if nobody was named. */
+static const char *somebody(const struct setup_plan *plan)
+{
+    return plan->app_only && plan->mailbox_count > 0 ? plan->mailboxes[0] : plan->section;
+}
+
+static struct instructions about_plan(const struct setup_plan *plan)
+{
+    bool person = !plan->app_only && plan->section != NULL && !bearer_text_is_pattern(plan->section);
+
+    return (struct instructions){
+        .app_only = plan->app_only,
+        .cloud = plan->values[OPT_CLOUD],
+        .tenant = plan->values[OPT_TENANT],
+        .client_id = plan->values[OPT_CLIENT_ID],
+        .object_id = arguments_value(plan->arguments, ARG_OBJECT_ID),
+        .person = person ? plan->section : NULL,
+        .mailboxes = (const char *const *)plan->mailboxes,
+        .mailbox_count = plan->mailbox_count,
+    };
+}
+
+static void show_title(const char *title)
+{
+    printf("\n%s\n", title);
+    for (size_t i = strlen(title); i > 0; i--)
+        putchar('-');
+    printf("\n\n");
+}
+
+/* The options with which another command finds the same file. */
+static void show_choice(const struct environment_choice *choice)
+{
+    printf("%s", choice->conf == NULL && choice->system ? " --system" : choice->user ? " --user" : "");
+    if (choice->conf != NULL)
+        printf(" --conf %s", choice->conf);
+}
+
+static void show_step(const struct setup_plan *plan, int number, const char *command, const char *remark)
+{
+    const char *name = somebody(plan);
+
+    printf("%d. sasl-bearer %s", number, command);
+    show_choice(plan->arguments->choice);
+    printf(" %s\n   %s\n", bearer_text_is_pattern(name) ? "USER" : name, remark);
+}
+
+static void show_next(const struct setup_plan *plan)
+{
+    int number = 1;
+
+    show_title("Then, here");
+    if (plan->app_only)
+        show_step(plan, number++, "renew", "tries the application's half: Entra");
+    else
+        show_step(plan, number++, "login", "has the person sign in");
+    if (plan->level == BEARER_LEVEL_SYSTEM)
+        printf("%d. postfix reload\n   if Postfix uses it; programs read sasl.conf when they start\n", number++);
+    show_step(plan, number, "check", "tries everything; permissions may take an hour to reach Exchange's servers");
+}
+
+static void show_instructions(const struct setup *setup)
+{
+    const struct setup_plan *plan = &setup->plan;
+    struct instructions about = about_plan(plan);
+
+    about.certificate = setup->certificate.public_path;
+    if (about.certificate == NULL && plan->values[OPT_CLIENT_CERTIFICATE] != NULL)
+        about.certificate = "the certificate that you have, without its key";
+    show_title("In Entra, what is not done yet");
+    instructions_registration(stdout, &about);
+    if (setup->certificate.public_path != NULL) {
+        putchar('\n');
+        made_certificate_show(&setup->certificate, stdout);
+    }
+    show_title("In Exchange Online");
+    instructions_powershell(stdout, &about);
+    if (plan->level == BEARER_LEVEL_SYSTEM) {
+        if (about.person != NULL) { /* shared mailboxes are for reading */
+            about.mailboxes = &about.person;
+            about.mailbox_count = 1;
+        }
+        show_title("In Postfix, if that is who sends");
+        instructions_postfix(stdout, &about);
+    }
+    show_next(plan);
+}
+
+/* ------------------------------------------------------------------ before anything is written */
+
+static enum bearer_status set_shared(struct setup *setup, struct bearer_error *err)
+{
+    const char *values[OPT_COUNT] = { [OPT_IDENTITY] = setup->plan.section };
+    enum bearer_status st = BEARER_OK;
+
+    for (unsigned i = 0; i < setup->plan.mailbox_count && st == BEARER_OK; i++) {
+        char *mailbox = bearer_text_lower(setup->plan.mailboxes[i]);
+
+        st = mailbox != NULL ? conf_writer_set(&setup->conf, mailbox, values, err)
+                             : bearer_fail(err, BEARER_NOMEM, "out of memory");
+        free(mailbox);
+    }
+    return st;
+}
+
+static enum bearer_status change(struct setup *setup, struct bearer_error *err)
+{
+    const struct setup_plan *plan = &setup->plan;
+    enum bearer_status st = conf_writer_open(plan->file, plan->level, &setup->conf, err);
+
+    if (st == BEARER_OK)
+        st = conf_writer_set(&setup->conf, plan->section, (const char *const *)plan->values, err);
+    return st == BEARER_OK && !plan->app_only ? set_shared(setup, err) : st;
+}
+
+/* Puts the name that people know in place of another in an error. */
+static void rename_in(struct bearer_error *err, const char *name, const char *known)
+{
+    char *place = strstr(err->text, name), *text;
+
+    text = place != NULL ? bearer_text_format("%.*s%s%s", (int)(place - err->text), err->text, known, place + strlen(name))
+                         : NULL;
+    if (text != NULL)
+        snprintf(err->text, sizeof err->text, "%s", text);
+    free(text);
+}
+
+/* Whether the account would be one: by the code that will read the file, from memory, before there is a file. */
+static enum bearer_status try_text(const struct setup *setup, struct bearer_error *err)
+{
+    size_t length = strlen(setup->conf.after);
+    int fd = memfd_create("sasl.conf", MFD_CLOEXEC);
+    struct bearer_setup trial = { .places = { .file_level = setup->plan.level } };
+    struct bearer_context *context = NULL;
+    struct bearer_holder *holder;
+    enum bearer_status st;
+    char name[32];
+
+    if (fd < 0 || fchmod(fd, 0600) != 0 || write(fd, setup->conf.after, length) != (ssize_t)length) {
+        st = bearer_fail(err, BEARER_LOCAL, "cannot try the new sasl.conf: %m");
+    } else {
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        trial.places.file = name;
+        st = bearer_context_new(&trial, &context, err);
+        if (st == BEARER_OK && (st = bearer_context_find(context, somebody(&setup->plan), &holder, err)) != BEARER_OK)
+            rename_in(err, name, setup->conf.path);
+        bearer_context_free(&context);
+    }
+    if (fd >= 0)
+        close(fd);
+    return st;
+}
+
+/* A file that is to be used must be there, and closed to others; the same rule as when it is used. */
+static enum bearer_status check_files(const struct setup_plan *plan, struct bearer_error *err)
+{
+    const char *file = plan->secret.length == 0 ? plan->values[OPT_CLIENT_SECRET_FILE] : NULL;
+    enum bearer_status st = BEARER_OK;
+    int fd;
+
+    if (file == NULL && !plan->makes_certificate)
+        file = plan->values[OPT_CLIENT_CERTIFICATE];
+    if (file != NULL && *file == '/' && (st = bearer_trusted_open(file, BEARER_FILE_SECRET, &fd, NULL, err)) == BEARER_OK)
+        close(fd);
+    return st;
+}
+
+/* Shows what will be done.  False: there is nothing to do. */
+static bool show_plan(const struct setup *setup)
+{
+    const struct setup_plan *plan = &setup->plan;
+    bool changes = strcmp(setup->conf.before, setup->conf.after) != 0;
+
+    if (changes) {
+        conf_writer_show(&setup->conf, stdout);
+        if (conf_writer_has(&setup->conf, plan->section))
+            printf("\n[%s] stands there already; it is replaced.\n", plan->section);
+    } else {
+        printf("%s says just that already.\n", setup->conf.path);
+    }
+    if (plan->secret.length > 0)
+        printf("\nThe secret goes to %s, which nobody else may read.\n", plan->values[OPT_CLIENT_SECRET_FILE]);
+    if (plan->makes_certificate)
+        printf("\nA certificate and its key are made in %s, which nobody else may read.\n",
+               plan->values[OPT_CLIENT_CERTIFICATE]);
+    return changes || plan->secret.length > 0 || plan->makes_certificate;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static enum bearer_status write_secret(const struct setup_plan *plan, struct bearer_error *err)
+{
+    struct whole_file file = {
+        .path = plan->values[OPT_CLIENT_SECRET_FILE],
+        .bytes = bearer_secret_reveal(&plan->secret),
+        .length = plan->secret.length,
+        .mode = 0600,
+    };
+    struct stat before;
+
+    if (lstat(file.path, &before) == 0) {
+        if (!S_ISREG(before.st_mode))
+            return bearer_fail(err, BEARER_LOCAL, "'%s' is not a regular file", file.path);
+        file.before = &before;
+    }
+    return whole_file_write(&file, NULL, err);
+}
+
+/* What sasl.conf refers to comes first: it must never refer to nothing. */
+static enum bearer_status write_files(struct setup *setup, struct bearer_error *err)
+{
+    const struct setup_plan *plan = &setup->plan;
+    enum bearer_status st = whole_file_make_directory(setup->conf.path, err);
+
+    if (st == BEARER_OK && plan->secret.length > 0)
+        st = write_secret(plan, err);
+    if (st == BEARER_OK && plan->makes_certificate)
+        st = make_certificate(plan->values[OPT_CLIENT_CERTIFICATE], "sasl-bearer", KEY_BITS, CERTIFICATE_DAYS,
+                              &setup->certificate, err);
+    if (st == BEARER_OK && strcmp(setup->conf.before, setup->conf.after) != 0)
+        st = conf_writer_commit(&setup->conf, &setup->backup, err);
+    return st;
+}
+
+/* As every program will find it: other files may have a word in it, too. */
+static enum bearer_status try_account(const struct setup_plan *plan, struct bearer_error *err)
+{
+    struct bearer_context *context;
+    struct bearer_holder *holder;
+    enum bearer_status st = environment_open(plan->arguments->choice, &context, err);
+
+    if (st == BEARER_OK)
+        st = bearer_context_find(context, somebody(plan), &holder, err);
+    if (st != BEARER_OK)
+        bearer_error_prepend(err, "%s is written, but: ", plan->file);
+    bearer_context_free(&context);
+    return st;
+}
+
+static enum bearer_status set_up(struct setup *setup, struct bearer_error *err)
+{
+    struct setup_plan *plan = &setup->plan;
+    enum bearer_status st;
+
+    if ((st = setup_plan_make(plan, err)) != BEARER_OK || (st = change(setup, err)) != BEARER_OK ||
+        (st = check_files(plan, err)) != BEARER_OK || (st = try_text(setup, err)) != BEARER_OK)
+        return st;
+    if (show_plan(setup)) {
+        putchar('\n');
+        if (!setup_plan_confirm(plan, "Write this?"))
+            return bearer_fail(err, BEARER_USAGE, "nothing was changed");
+        if ((st = write_files(setup, err)) != BEARER_OK || (st = try_account(plan, err)) != BEARER_OK)
+            return st;
+        if (setup->backup != NULL)
+            printf("%s is written. The one before is %s.\n", setup->conf.path, setup->backup);
+        else
+            printf("%s is written.\n", setup->conf.path);
+    }
+    show_instructions(setup);
+    return BEARER_OK;
+}
+
+/* ------------------------------------------------------------------ the command */
+
+/* For scripts: from the command line, and from the account if there is one.  Nothing is asked or written. */
+static enum bearer_status print(struct bearer_context *context, const struct arguments *arguments, struct bearer_error *err)
+{
+    struct setup_plan plan = { .arguments = arguments };
+    const struct bearer_account *account = NULL;
+    struct bearer_holder *holder;
+    struct instructions about;
+    enum bearer_status st;
+    char *url = NULL;
+
+    if (arguments->user != NULL && bearer_context_find(context, arguments->user, &holder, NULL) == BEARER_OK)
+        account = bearer_holder_account(holder);
+    plan.app_only =
+        arguments->given & ARG_APP_ONLY ||
+        (!(arguments->given & ARG_DELEGATED) && (account == NULL || account->provider->on_behalf == BEARER_FOR_APPLICATION));
+    if ((st = setup_plan_check_values(arguments, err)) != BEARER_OK ||
+        (st = setup_plan_take_mailboxes(&plan, err)) != BEARER_OK)
+        goto out;
+    about = about_plan(&plan);
+    about.cloud = arguments_value(arguments, ARG_CLOUD);
+    about.tenant = arguments_value(arguments, ARG_TENANT);
+    about.client_id = arguments_value(arguments, ARG_CLIENT_ID);
+    if (account != NULL) {
+        about.cloud = about.cloud != NULL ? about.cloud : account->values[OPT_CLOUD];
+        about.tenant = about.tenant != NULL ? about.tenant : account->values[OPT_TENANT];
+        about.client_id = about.client_id != NULL ? about.client_id : account->values[OPT_CLIENT_ID];
+    }
+    if (!plan.app_only && arguments->user != NULL && !bearer_text_is_pattern(arguments->user))
+        about.person = account != NULL ? account->name : arguments->user;
+    if (arguments->given & ARG_PRINT_CONSENT_URL) {
+        if ((url = instructions_consent_url(&about)) == NULL)
+            st = bearer_fail(err, BEARER_NOMEM, "out of memory");
+        else
+            puts(url);
+    }
+    if (arguments->given & ARG_PRINT_POWERSHELL)
+        instructions_powershell(stdout, &about);
+out:
+    free(url);
+    setup_plan_clear(&plan);
+    return st;
+}
+
+/* Relative to here, a name means nothing in sasl.conf. */
+static enum bearer_status find_file(const struct arguments *arguments, char **path_out, enum bearer_level *level_out,
+                                    struct bearer_error *err)
+{
+    enum bearer_status st = environment_conf_file(arguments->choice, path_out, level_out, err);
+    char *here, *path;
+
+    if (st != BEARER_OK || **path_out == '/')
+        return st;
+    here = getcwd(NULL, 0);
+    path = here != NULL ? bearer_text_format("%s/%s", here, *path_out) : NULL;
+    free(here);
+    free(*path_out);
+    *path_out = path;
+    return path != NULL ? BEARER_OK : bearer_fail(err, BEARER_LOCAL, "cannot tell the current directory: %m");
+}
+
+static int run(struct bearer_context *context, const struct arguments *arguments)
+{
+    struct setup setup = { .plan = { .arguments = arguments } };
+    struct bearer_error err = BEARER_ERROR_INIT;
+    enum bearer_status st;
+    char *file = NULL;
+
+    if (arguments->given & (ARG_PRINT_POWERSHELL | ARG_PRINT_CONSENT_URL)) {
+        st = print(context, arguments, &err);
+        return st == BEARER_OK ? EX_OK : command_fail(&err);
+    }
+    st = find_file(arguments, &file, &setup.plan.level, &err);
+    setup.plan.file = file;
+    if (st == BEARER_OK)
+        st = set_up(&setup, &err);
+    fflush(stdout);
+    setup_plan_clear(&setup.plan);
+    conf_writer_close(&setup.conf);
+    made_certificate_clear(&setup.certificate);
+    free(setup.backup);
+    free(file);
+    return st == BEARER_OK ? EX_OK : command_fail(&err);
+}
+
+const struct command command_setup = {
+    .name = "setup",
+    .synopsis = "[--delegated|--app-only] [--mailbox ADDRESS]... [OPTION]... [USER]",
+    .summary = "write sasl.conf, and tell what is to be done in Entra and Exchange",
+    .help = "  --delegated    USER, or a pattern of names, signs in\n"
+            "  --app-only     an application logs in on its own\n"
+            "  --tenant TENANT\n"
+            "                 directory (tenant) id, or a domain of the tenant's\n"
+            "  --client-id ID the application (client) id\n"
+            "  --cloud CLOUD  public, usgov, usgov_dod or china\n"
+            "  --secret-file FILE\n"
+            "                 the file that holds the application's secret; - reads it from standard input\n"
+            "                 and keeps it in a file beside sasl.conf\n"
+            "  --secret-expires DATE\n"
+            "                 when it ends, YYYY-MM-DD\n"
+            "  --certificate FILE\n"
+            "                 the file that holds the application's certificate and key\n"
+            "  --make-certificate FILE\n"
+            "                 make them, good for a year, and tell what to upload\n"
+            "  --mailbox ADDRESS\n"
+            "                 a mailbox the application uses, or a shared one that USER opens; may be repeated\n"
+            "  --object-id ID the application's object id, under Enterprise applications\n"
+            "  --yes          ask nothing: take the usual answers, and write\n"
+            "  --print-powershell\n"
+            "                 only print what is to be done in Exchange Online\n"
+            "  --print-consent-url\n"
+            "                 only print the link with which an administrator consents\n\n"
+            "What is not given is asked for, on a terminal.\n\n",
+    .accepts = ARG_DELEGATED | ARG_APP_ONLY | ARG_TENANT | ARG_CLIENT_ID | ARG_CLOUD | ARG_SECRET_FILE | ARG_SECRET_EXPIRES |
+               ARG_CERTIFICATE | ARG_MAKE_CERTIFICATE | ARG_MAILBOX | ARG_OBJECT_ID | ARG_YES | ARG_PRINT_POWERSHELL |
+               ARG_PRINT_CONSENT_URL,
+    .user = USER_OPTIONAL,
+    .run = run,
+};
