@@ -279,11 +279,15 @@ static enum bearer_status read_reply(const struct bearer_request *request, const
 
     reply->json = oauth_parse(answer);
     if (*oauth_text(reply->json, "error") != '\0') { /* Entra reports device code errors with HTTP 200: look here first */
+        bool passes = answer->status == 429 || answer->status >= 500;
+
         take_error(form, reply);
-        if (answer->status == 429 || answer->status >= 500)
+        if (passes && aadsts_code(reply->json) == 0)
             st = explain_body(endpoint, answer, err);
         else
             st = explain_error(request, form, reply, answer->retry_after, err);
+        if (passes)
+            st = err->status = BEARER_LATER;
     } else if (!json_is_object(reply->json) || !is_success(answer)) {
         st = explain_body(endpoint, answer, err);
     } else {
