@@ -153,6 +153,8 @@ ROWS = {
     70003: (400, "unsupported_grant_type", "The app requested an unsupported grant type '{grant_type}'."),
     70004: (400, "invalid_request",
             "Invalid redirect URI: it does not match the addresses configured for the application."),
+    70005: (400, "unsupported_response_type", "The app asked for an unsupported response type '{value}'."),
+    70007: (400, "invalid_request", "'{value}' is not a supported value for 'response_mode'."),
     70008: (400, "invalid_grant",
             "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive "
             "authorization request for this user and resource."),
@@ -226,6 +228,9 @@ ROWS = {
     500021: (400, "access_denied",
              "Access to '{tenant}' tenant is denied: your network's administrator allows other tenants only."),
     500022: (400, "access_denied", "Access to '{tenant}' tenant is denied by tenant restrictions."),
+    500112: (401, "invalid_client",
+             "The reply address '{sent}' does not match the reply address '{before}' provided when requesting "
+             "Authorization code."),
     500133: (400, "invalid_grant",
              "Assertion is not within its valid time range. Ensure that the access token is not expired before "
              "using it as an assertion."),
@@ -280,6 +285,8 @@ ROWS = {
              "Client assertion contains an invalid signature. [Reason - {reason} Thumbprint of key used by client: "
              "'{thumbprint}'. Compare it with the keys configured for app '{client_id}'.]"),
     700030: (401, "invalid_client", "Invalid certificate: the subject name in the certificate is not authorized."),
+    700051: (400, "unsupported_response_type", "The response_type 'token' is not enabled for the application."),
+    700054: (400, "unsupported_response_type", "The response_type 'id_token' is not enabled for the application."),
     700082: (400, "invalid_grant",
              "The refresh token has expired due to inactivity. The token was issued on {issued} and was inactive "
              "for {lifetime} seconds."),
@@ -306,7 +313,7 @@ ROWS = {
     900432: (400, "invalid_request", "Confidential client is not supported in a cross cloud request."),
     900439: (400, "invalid_request", "A US Government client is not supported on the public endpoint."),
     900440: (400, "invalid_request", "A public tenant is not supported on the US Government endpoint."),
-    900561: (400, "invalid_request", "The endpoint only accepts POST requests. Received a {method} request."),
+    900561: (400, "invalid_request", "The endpoint only accepts {methods} requests. Received a {method} request."),
     900971: (400, "invalid_request", "No reply address provided."),
     901002: (400, "invalid_request", "The 'resource' request parameter is not supported."),
     1000031: (400, "unauthorized_client",

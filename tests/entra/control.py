@@ -10,8 +10,10 @@ import time
 import urllib.parse
 import uuid
 
+import codes
 import exchange
 import form as forms
+import redirects
 import scopes
 import web
 from directory import UnknownName
@@ -63,7 +65,7 @@ def change_directory(emulator, _argument, body):
     return {}
 
 
-USER_FIELDS = ("name", "oid", "disabled")
+USER_FIELDS = ("name", "oid", "disabled", "admin")
 MAILBOX_FIELDS = ("imap", "pop", "smtp", "full_access", "send_as")
 
 
@@ -111,6 +113,19 @@ def new_grant(emulator, _argument, body):
     return {"refresh_token": emulator.grants.refresh_token(emulator.grants.new(address, app.client_id, scope))}
 
 
+def new_code(emulator, _argument, body):
+    """An authorization code without the page."""
+    address, client_id, scope, _ = needs(body, "user", "client_id", "scope", "redirect_uri")
+    user, app = emulator.directory.user(address), emulator.directory.app(client_id)
+    authority = emulator.directory.authority(body.get("tenant", address.rpartition("@")[2]))
+    scopes.consentable(scope, authority.segment)
+    if "code_challenge" in body:
+        body = {"code_challenge_method": "S256"} | body
+    way_back = redirects.way_back(app, body)
+    return {"code": emulator.codes.new(authority, app, user, way_back.redirect_uri, scope, codes.read_challenge(body),
+                                       body.get("nonce"))}
+
+
 def revoke_grants(emulator, _argument, body):
     filters = {name: body[name] for name in ("user", "client_id", "refresh_token") if name in body}
     return {"revoked": emulator.grants.revoke(**filters)}
@@ -127,7 +142,7 @@ def new_access_token(emulator, _argument, body):
     user = emulator.directory.user(body["user"])
     tenant = emulator.directory.tenant_of(user.address)
     wanted = scopes.delegated(scope, tenant.id)
-    return {"access_token": emulator.tokens.delegated(app, user, tenant, wanted.audience, wanted.granted(app, tenant),
+    return {"access_token": emulator.tokens.delegated(app, user, tenant, wanted.audience, wanted.granted(app, tenant, user),
                                                       lifetime)}
 
 
@@ -200,6 +215,7 @@ ROUTES = {
     ("POST", "/directory"): change_directory,
     ("POST", "/users/"): change_user, ("POST", "/apps/"): change_app, ("POST", "/rotate-secret/"): rotate_secret,
     ("POST", "/identities/"): change_identity, ("POST", "/federated-tokens"): new_federated_token,
+    ("POST", "/codes"): new_code,
     ("POST", "/grants"): new_grant, ("POST", "/grants/revoke"): revoke_grants,
     ("POST", "/access-tokens"): new_access_token, ("POST", "/expire_tokens"): expire_tokens,
     ("GET", "/device"): pending_devices, ("POST", "/device/approve"): approve_device,

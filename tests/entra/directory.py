@@ -13,10 +13,12 @@ import secrets
 import threading
 import uuid
 
+import redirects
 from assertions import FederatedCredential
 from rsa_keys import Certificate
 
 ALIASES = ("common", "organizations", "consumers")
+APP_ROLES = ("IMAP.AccessAsApp", "POP.AccessAsApp", "SMTP.SendAsApp")
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 
@@ -50,12 +52,15 @@ class App:
     multi_tenant: bool = False
     personal: bool = False                  # supports personal Microsoft accounts too
     enabled: bool = True
+    redirect_uris: list = dataclasses.field(default_factory=list)
     secrets: list = dataclasses.field(default_factory=list)
     certificates: list = dataclasses.field(default_factory=list)
     federated_credentials: list = dataclasses.field(default_factory=list)
     service_principals: dict = dataclasses.field(default_factory=dict)   # tenant id: object id
     app_roles: list = dataclasses.field(default_factory=list)            # application permissions, consented
     consented: list = dataclasses.field(default_factory=list)            # delegated permissions, consented
+    permissions: list = dataclasses.field(default_factory=list)          # the registration lists them, consented or not
+    consents: dict = dataclasses.field(default_factory=dict)    # tenant id or user: permissions accepted on a page
     known_to_exchange: bool = True          # New-ServicePrincipal was run, with the right object id
     mailboxes: list = dataclasses.field(default_factory=list)            # globs: Add-MailboxPermission was run
     rbac_smtp: list = dataclasses.field(default_factory=list)            # globs: role 'Application SMTP.SendAsApp'
@@ -64,6 +69,20 @@ class App:
     @property
     def public(self):
         return self.platform == "mobile_and_desktop"
+
+    @property
+    def registered(self):
+        """The permissions that the registration lists: what was consented in the portal is listed there too."""
+        return list(dict.fromkeys([*self.permissions, *self.consented, *self.app_roles]))
+
+    def consented_by(self, tenant, user):
+        """The delegated permissions that are good for a user: by the portal, an administrator, or the user."""
+        everywhere = self.consented if tenant.id in self.service_principals else ()
+        return list(dict.fromkeys([*everywhere, *self.consents.get(tenant.id, ()), *self.consents.get(user.address, ())]))
+
+    def roles_in(self, tenant):
+        accepted = [name for name in self.consents.get(tenant.id, ()) if name in APP_ROLES]
+        return list(dict.fromkeys([*self.app_roles, *accepted]))
 
     @property
     def extra_claims(self):
@@ -104,6 +123,7 @@ class User:
     name: str
     oid: str
     disabled: bool = False
+    admin: bool = False                     # may consent for the tenant
 
 
 @dataclasses.dataclass
@@ -191,6 +211,11 @@ class Directory:
         if "service_principals" in fields:
             fields["service_principals"] = {self.tenant(name).id: oid
                                             for name, oid in fields["service_principals"].items()}
+        if "consents" in fields:
+            fields["consents"] = {name.lower() if "@" in name else self.tenant(name).id: names
+                                  for name, names in fields["consents"].items()}
+        if "redirect_uris" in fields:
+            fields["redirect_uris"] = redirects.check_registration(fields["redirect_uris"])
         if "secrets" in fields:
             fields["secrets"] = [self._secret(row) for row in fields["secrets"]]
         for name, read in (("certificates", Certificate.read), ("federated_credentials", FederatedCredential.read)):
@@ -211,6 +236,17 @@ class Directory:
             value = self.secret_values[name] = new_secret()
             app.secrets = [Secret(name, value)]
             return value
+
+    def consent(self, app, who, permissions):
+        """A page was accepted by a user, or for a tenant."""
+        with self.lock:
+            app.consents[who] = list(dict.fromkeys([*app.consents.get(who, ()), *permissions]))
+
+    def admin_consent(self, app, tenant, permissions):
+        """The app is known in the tenant from now on, too."""
+        with self.lock:
+            app.service_principals.setdefault(tenant.id, str(uuid.uuid4()))
+            self.consent(app, tenant.id, permissions)
 
     # Looking things up; all raise UnknownName
 

@@ -22,6 +22,7 @@ import listening
 import machine
 import web
 from assertions import Assertions
+from codes import Codes
 from control import ControlHandler
 from device import Devices
 from directory import Directory
@@ -46,6 +47,7 @@ class Emulator:
         self.tokens = Tokens(self.journal)
         self.grants = Grants(self.journal, self.settings)
         self.assertions = Assertions(self.journal)
+        self.codes = Codes(self.journal, self.settings)
         self.devices = Devices(self.journal, self.settings, self.directory)
         self._saved_secrets = set()
 

@@ -5,7 +5,8 @@
 
 Only XOAUTH2 is offered.  A refused token gets the final reply at once, without the JSON challenge
 other servers send first; the emulator's setting refusal_style asks for that challenge instead, or
-for IMAP's habit to say OK and close the mailbox afterwards.
+for IMAP's habit to say OK and close the mailbox afterwards.  With mail_replies it says anything else, at the
+greeting, after a login ("auth"), when the mailbox is used ("use": SELECT, STAT, MAIL), at RCPT, after DATA.
 
 Behind the login is just enough for real clients: an empty INBOX, and a drop box, DIRECTORY/mail/N.eml
 with N.json (login, from, to).  DIRECTORY/ready.json has the ports: imap, pop and smtp start plain and
@@ -71,8 +72,17 @@ class Session:
         self.buffer = b""
         self.encrypted = isinstance(sock, ssl.SSLSocket)
         self.login = None
+        settings = server.settings()
+        self.replies, self.mechanisms = settings["mail_replies"], settings["mail_mechanisms"].split()
 
     # Lines
+
+    def said_instead(self, stage, before=""):
+        """Whether the reply that a test asked for was sent, in place of this stage's own."""
+        text = self.replies.get(f"{self.protocol}.{stage}")
+        if text is not None:
+            self.send(before + text)
+        return text is not None
 
     def send(self, *lines):
         self.sock.sendall("".join(line + "\r\n" for line in lines).encode())
@@ -140,12 +150,14 @@ class Imap(Session):
 
     def capabilities(self):
         words = ["IMAP4", "IMAP4rev1", "SASL-IR", "UIDPLUS", "ID", "UNSELECT", "CHILDREN", "NAMESPACE"]
-        return " ".join(words + (["AUTH=XOAUTH2"] if self.encrypted else ["LOGINDISABLED", "STARTTLS"]))
+        return " ".join(words + ([f"AUTH={name}" for name in self.mechanisms] if self.encrypted else ["LOGINDISABLED", "STARTTLS"]))
 
     def ok(self, text):
         self.send(f"{self.tag} OK {text} completed.")
 
     def converse(self):
+        if self.said_instead("greeting", "* "):
+            return
         self.send("* OK The Microsoft Exchange IMAP4 service is ready.")
         while True:
             line = self.read_line(self.line_limit) or b""
@@ -194,6 +206,8 @@ class Imap(Session):
         login = self.exchange(initial.encode() if initial else None)
         if login.cancelled:
             self.send(f"{self.tag} BAD AUTHENTICATE cancelled.")
+        elif self.said_instead("auth", f"{self.tag} "):
+            return
         elif login.allowed or login.late:
             self.login = login
             self.ok("AUTHENTICATE")
@@ -201,6 +215,8 @@ class Imap(Session):
             self.send(f"{self.tag} NO AUTHENTICATE failed.")
 
     def do_SELECT(self, arguments, mode="READ-WRITE", name="SELECT"):
+        if self.said_instead("use", f"{self.tag} "):
+            return
         if arguments.strip('"').upper() != "INBOX":
             self.send(f"{self.tag} NO {arguments} doesn't exist.")
             return
@@ -250,6 +266,8 @@ class Pop(Session):
     empty_challenge, challenge = "+ ", "+ "
 
     def converse(self):
+        if self.said_instead("greeting"):
+            return
         self.send("+OK The Microsoft Exchange POP3 service is ready.")
         while True:
             line = self.read_line(RESPONSE_LIMIT) or b""
@@ -266,7 +284,7 @@ class Pop(Session):
         raise Closed
 
     def do_CAPA(self, _):
-        self.send("+OK", "TOP", "UIDL", "SASL XOAUTH2" if self.encrypted else "STLS", ".")
+        self.send("+OK", "TOP", "UIDL", f"SASL {' '.join(self.mechanisms)}" if self.encrypted else "STLS", ".")
 
     def do_STLS(self, _):
         if self.encrypted:
@@ -291,6 +309,8 @@ class Pop(Session):
             self.send("-ERR Unsupported authentication mechanism.")
         else:
             login = self.exchange()
+            if self.said_instead("auth"):
+                return
             if login.allowed:
                 self.login = login
                 self.send("+OK User successfully authenticated.")
@@ -298,7 +318,8 @@ class Pop(Session):
                 self.send("-ERR Authentication failure: unknown user name or bad password.")
 
     def do_STAT(self, _):
-        self.send("+OK 0 0")
+        if not self.said_instead("use"):
+            self.send("+OK 0 0")
 
     def do_LIST(self, arguments):
         self.send(*(("-ERR no such message",) if arguments else ("+OK 0 0", ".")))
@@ -328,6 +349,8 @@ class Smtp(Session):
     sender, recipients = None, ()
 
     def converse(self):
+        if self.said_instead("greeting"):
+            return
         self.send(f"220 {self.server.name} Microsoft ESMTP MAIL Service ready")
         while True:
             line = self.read_line(self.line_limit)
@@ -343,7 +366,7 @@ class Smtp(Session):
 
     def do_EHLO(self, _):
         words = [f"{self.server.name} Hello [127.0.0.1]", "SIZE 157286400", "PIPELINING", "ENHANCEDSTATUSCODES",
-                 "AUTH XOAUTH2" if self.encrypted else "STARTTLS", "8BITMIME", "SMTPUTF8"]
+                 f"AUTH {' '.join(self.mechanisms)}" if self.encrypted else "STARTTLS", "8BITMIME", "SMTPUTF8"]
         self.send(*(f"250-{word}" for word in words[:-1]), f"250 {words[-1]}")
 
     def do_HELO(self, _):
@@ -364,6 +387,8 @@ class Smtp(Session):
             self.send("503 5.5.2 Bad sequence of commands")
         else:
             login = self.exchange(initial.encode() if initial else None)
+            if self.said_instead("auth"):
+                return
             if login.allowed:
                 self.login = login
                 self.send("235 2.7.0 Authentication successful")
@@ -377,6 +402,8 @@ class Smtp(Session):
         if not path:
             self.send("501 5.5.4 Invalid arguments")
             return
+        if self.said_instead("use"):
+            return
         self.sender, self.recipients = path[1], []
         self.send("250 2.1.0 Sender OK")
 
@@ -384,6 +411,8 @@ class Smtp(Session):
         path = re.match(r"TO:\s*<([^>]+)>", arguments, re.IGNORECASE)
         if not path or self.sender is None:
             self.send("503 5.5.1 Bad sequence of commands" if path else "501 5.5.4 Invalid arguments")
+            return
+        if self.said_instead("rcpt"):
             return
         self.recipients.append(path[1])
         self.send("250 2.1.5 Recipient OK")
@@ -400,6 +429,8 @@ class Smtp(Session):
             lines.append(line[1:] if line.startswith(b".") else line)
         user, sender, recipients = self.login.user, self.sender, self.recipients
         self.sender, self.recipients = None, ()
+        if self.said_instead("data"):
+            return
         if sender.lower() not in self.login.verdict["send_as"]:
             self.send(f"554 5.2.252 SendAsDenied; {user} not allowed to send as {sender}; STOREDRV.Submission."
                       "Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a "
@@ -437,8 +468,14 @@ class Backend:
     def ask(self, token, mailbox, protocol):
         """The emulator's verdict (see README.md, /may-open)."""
         body = json.dumps({"token": token, "mailbox": mailbox, "protocol": protocol})
+        return self._control("POST", "/may-open", body, {"Content-Type": "application/json"})
+
+    def settings(self):
+        return self._control("GET", "/settings")
+
+    def _control(self, *request):
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._control_port, timeout=30)) as connection:
-            connection.request("POST", "/may-open", body, {"Content-Type": "application/json"})
+            connection.request(*request)
             return json.load(connection.getresponse())
 
     def log(self, **fields):

@@ -5,19 +5,25 @@ import random
 import re
 import uuid
 
+import adminconsent
+import authorize
 import client_auth
 import device
 import form as forms
+import pages
+import redirects
 import token_endpoint
 import web
 from directory import UnknownName
 from journal import GUID, fingerprint, loggable_id, loggable_name, loggable_scope
 from refusals import Refusal
 
-ENDPOINT = re.compile(r"/([^/?]+)/(?:oauth2/v2\.0/(token|devicecode)|v2\.0/\.well-known/(openid-configuration))")
+ENDPOINT = re.compile(r"/([^/?]+)/(?:oauth2/v2\.0/(token|devicecode|authorize)|(?:v2\.0/)?(adminconsent)|"
+                      r"v2\.0/\.well-known/(openid-configuration)|oauth2/(nativeclient))")
+FOR_PEOPLE = ("authorize", "adminconsent", "nativeclient")      # what a browser asks for
 FORM_TYPE = "application/x-www-form-urlencoded"
 COUNTED_AS = {client_auth.DEVICE_CODE: "device_code", client_auth.CLIENT_CREDENTIALS: "client_credentials",
-              "refresh_token": "refresh_token"}
+              "refresh_token": "refresh_token", "authorization_code": "authorization_code"}
 
 
 class Drop(Exception):
@@ -28,11 +34,13 @@ class Drop(Exception):
 class Request:
     method: str
     endpoint: str
+    path: str
     segment: str                # TENANT as written
     host: str
     authorization: str
     correlation_id: str
-    form: dict = dataclasses.field(default_factory=dict)
+    form: dict = dataclasses.field(default_factory=dict)    # of people's browsers: the query
+    page: dict = dataclasses.field(default_factory=dict)    # and this is what a page of ours posted
     malformed: Refusal = None   # why there is no form
 
     @property
@@ -41,8 +49,16 @@ class Request:
 
     @property
     def url(self):
-        """Of the token endpoint, as the client wrote it."""
-        return f"https://{self.host}/{self.segment}/oauth2/v2.0/{self.endpoint}"
+        """As the client wrote it."""
+        return f"https://{self.host}{self.path}"
+
+    @property
+    def for_people(self):
+        return self.endpoint in FOR_PEOPLE
+
+    @property
+    def counted_as(self):
+        return "button" if self.for_people and self.method == "POST" else self.endpoint
 
 
 class IdentityHandler(web.Handler):
@@ -61,7 +77,7 @@ class IdentityHandler(web.Handler):
             self.send(web.Reply(b"<html><body>Not found</body></html>\n", 404, "text/html"))
             return
         request = self.understand(match, body)
-        endpoint, journal = request.endpoint, self.emulator.journal
+        endpoint, journal = request.counted_as, self.emulator.journal
         journal.arrived(endpoint, COUNTED_AS.get(request.grant_type, "other"))
         outcome = "failed"
         try:
@@ -78,14 +94,18 @@ class IdentityHandler(web.Handler):
     do_GET = do_PUT = do_DELETE = do_PATCH = do_POST
 
     def understand(self, match, body):
-        segment, endpoint, metadata = match.groups()
+        segment, *endpoints = match.groups()
         headers = self.headers
-        request = Request(self.command, endpoint or metadata, segment, headers.get("Host", "localhost"),
-                          headers.get("Authorization"), correlation_id(headers.get("client-request-id", "")))
+        request = Request(self.command, next(filter(None, endpoints)), match[0], segment,
+                          headers.get("Host", "localhost"), headers.get("Authorization"),
+                          correlation_id(headers.get("client-request-id", "")))
         try:
             # Entra does not look into a body of another type, and then misses the first parameter.
-            if headers.get_content_type() == FORM_TYPE:
-                request.form = forms.parse(body)
+            posted = forms.parse(body) if headers.get_content_type() == FORM_TYPE else {}
+            if request.for_people:
+                request.form, request.page = forms.parse(self.path.partition("?")[2].encode()), posted
+            else:
+                request.form = posted
         except Refusal as refusal:
             request.malformed = refusal
         return request
@@ -103,14 +123,26 @@ class IdentityHandler(web.Handler):
         try:
             if fail is not None:
                 return "failed", self.failure(request, fail)
-            document = self.endpoint(request)
+            answer = self.endpoint(request)
         except Refusal as refusal:
-            self.log(request, "refused", refusal.status, refusal)
-            line_break = "\r\n" if settings.error_description_crlf else " "
-            document = refusal.document(request.host, request.correlation_id, line_break)
-            return "refused", web.json_reply(document, refusal.status, headers)
-        self.log(request, "ok", 200, issued=document)
-        return "ok", web.json_reply(document, 200, headers)
+            reply = self.refused(request, refusal)
+            self.log(request, "refused", reply.status, refusal)
+            reply.headers.update(headers)
+            return "refused", reply
+        reply, issued = (answer, None) if request.for_people else (web.json_reply(answer), answer)
+        self.log(request, "ok", reply.status, issued=issued)
+        reply.headers.update(headers)
+        return "ok", reply
+
+    def refused(self, request, refusal):
+        """The Reply that says no, to a program or to a person."""
+        line_break = "\r\n" if self.emulator.settings.error_description_crlf else " "
+        document = refusal.document(request.host, request.correlation_id, line_break)
+        if refusal.reply is not None:
+            return refusal.reply(document)
+        if request.for_people:
+            return pages.error(document["error_description"], refusal.status)
+        return web.json_reply(document, refusal.status)
 
     def failure(self, request, fail):
         """The Reply a test staged.  Raises Drop or Refusal if that is what it staged."""
@@ -125,24 +157,24 @@ class IdentityHandler(web.Handler):
         return reply
 
     def endpoint(self, request):
-        """What the endpoint says: a JSON document, or a Refusal."""
-        wanted_method = "GET" if request.endpoint == "openid-configuration" else "POST"
-        if request.method != wanted_method:
-            raise Refusal(900561, method=request.method)
+        """What the endpoint says: a JSON document (to people, a Reply), or a Refusal."""
+        methods, answer = ENDPOINTS[request.endpoint]
+        if request.method not in methods:
+            raise Refusal(900561, methods=" or ".join(methods), method=request.method)
         if request.malformed:
             raise request.malformed
         try:
             authority = self.emulator.directory.authority(request.segment)
         except UnknownName:
             raise Refusal(90002, tenant=request.segment) from None
-        return {"token": token_endpoint.token, "devicecode": device.devicecode,
-                "openid-configuration": openid_configuration}[request.endpoint](self.emulator, request, authority)
+        return answer(self.emulator, request, authority)
 
     def log(self, request, outcome, status, refusal=None, issued=None):
         form, issued = request.form, issued or {}
         self.emulator.journal.log(
             endpoint=request.endpoint, tenant=loggable_name(request.segment),
             grant_type=COUNTED_AS.get(request.grant_type, "other") if request.endpoint == "token" else None,
+            pkce=pkce(form) if request.endpoint == "authorize" else None,
             client_id=loggable_id(form.get("client_id")), scope=loggable_scope(form.get("scope")),
             outcome=outcome, status=status, error=refusal.error if refusal else None,
             code=refusal.number if refusal else None, correlation_id=request.correlation_id,
@@ -155,7 +187,18 @@ def correlation_id(sent):
     return sent if GUID.fullmatch(sent) else str(uuid.uuid4())
 
 
-def openid_configuration(_emulator, request, authority):
+def pkce(form):
+    """How a sign-in protects its code: tests ask the log."""
+    method = form.get("code_challenge_method", "plain" if "code_challenge" in form else "none")
+    return method if method in ("S256", "plain", "none") else "other"
+
+
+def nativeclient(_emulator, _request, _authority):
+    """GET /TENANT/oauth2/nativeclient: where those go who cannot listen."""
+    return pages.blank()
+
+
+def openid_configuration(emulator, request, authority):
     """GET /TENANT/v2.0/.well-known/openid-configuration."""
     tenant = authority.tenant.id if authority.tenant else "{tenantid}"
     base = f"https://{request.host}/{authority.tenant.id if authority.tenant else authority.segment}"
@@ -166,4 +209,17 @@ def openid_configuration(_emulator, request, authority):
             "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
             "scopes_supported": ["openid", "profile", "email", "offline_access"],
             "response_types_supported": ["code"], "subject_types_supported": ["pairwise"],
-            "id_token_signing_alg_values_supported": ["HS256"]}
+            "id_token_signing_alg_values_supported": ["HS256"],
+            "response_modes_supported": list(redirects.RESPONSE_MODES),
+            **({"authorization_response_iss_parameter_supported": True} if emulator.settings.authorize_iss else {})}
+
+
+ENDPOINTS = {
+    # name: methods, (emulator, request, authority) -> what to answer
+    "token": (("POST",), token_endpoint.token),
+    "devicecode": (("POST",), device.devicecode),
+    "authorize": (("GET", "POST"), authorize.authorize),
+    "adminconsent": (("GET", "POST"), adminconsent.adminconsent),
+    "nativeclient": (("GET",), nativeclient),
+    "openid-configuration": (("GET",), openid_configuration),
+}

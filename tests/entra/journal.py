@@ -23,8 +23,8 @@ def fingerprint(secret):
 
 
 def new_counters():
-    return {"token": {"client_credentials": 0, "refresh_token": 0, "device_code": 0, "other": 0},
-            "devicecode": 0, "may_open": 0, "total": 0, "refused": 0, "failed": 0,
+    return {"token": {"client_credentials": 0, "refresh_token": 0, "device_code": 0, "authorization_code": 0, "other": 0},
+            "devicecode": 0, "authorize": 0, "adminconsent": 0, "may_open": 0, "total": 0, "refused": 0, "failed": 0,
             "identity": {"imds": 0, "app_service": 0, "arc": 0, "arc_challenges": 0, "arc_fooled": 0}}
 
 
@@ -58,8 +58,8 @@ class Journal:
             if endpoint == "token":
                 self._counters["token"][grant_type] += 1
                 self._waiting += 1
-            elif endpoint == "devicecode":
-                self._counters["devicecode"] += 1
+            elif endpoint in ("devicecode", "authorize", "adminconsent"):
+                self._counters[endpoint] += 1
 
     def answered(self, endpoint, outcome):
         """It was dealt with: outcome is "ok", "refused" (by a rule), "failed" (on request of a test) or

@@ -30,6 +30,7 @@ class Refusal(Exception):
         self.error = error or row_error
         self.suberror = suberror or SUBERRORS.get(number)
         self.text = (text or row_text).format_map(Words(words))
+        self.reply = None           # makes the web.Reply of document(), where neither JSON nor an error page will do
 
     def document(self, host, correlation_id, line_break=" "):
         """The JSON object of the reply.  `line_break` separates the parts of the description; Entra has

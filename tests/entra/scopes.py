@@ -6,6 +6,7 @@ with a token that looks fine and that no mail server accepts.
 
 import dataclasses
 
+from directory import APP_ROLES
 from refusals import Refusal
 
 OIDC = ("openid", "profile", "email", "offline_access")
@@ -15,10 +16,12 @@ OIDC = ("openid", "profile", "email", "offline_access")
 class Resource:
     name: str
     permissions: tuple
+    roles: tuple = ()           # application permissions
 
 
 EXCHANGE = Resource("Office 365 Exchange Online",
-                    ("IMAP.AccessAsUser.All", "POP.AccessAsUser.All", "SMTP.Send", "EWS.AccessAsUser.All", "Mail.Send"))
+                    ("IMAP.AccessAsUser.All", "POP.AccessAsUser.All", "SMTP.Send", "EWS.AccessAsUser.All", "Mail.Send"),
+                    APP_ROLES)
 GRAPH = Resource("Microsoft Graph",
                  ("IMAP.AccessAsUser.All", "POP.AccessAsUser.All", "SMTP.Send", "User.Read", "Mail.Read", "Mail.Send"))
 GRAPH_URI = "https://graph.microsoft.com"
@@ -39,18 +42,29 @@ class Wanted:
     def offline(self):
         return "offline_access" in self.oidc
 
-    def granted(self, app, tenant):
-        """The permissions `app` gets in `tenant`.  Raises 65001 without consent."""
-        consented = app.consented if tenant.id in app.service_principals else ()
-        if self.permissions is None:
-            granted = tuple(name for name in consented if name in self.resource.permissions)
-            missing = not granted
-        else:
-            granted = self.permissions
-            missing = any(name not in consented for name in granted)
-        if missing:
+    def granted(self, app, tenant, user):
+        """The permissions `app` gets for `user` of `tenant`.  Raises 65001 without consent."""
+        if self.unconsented(app, tenant, user):
             raise Refusal(65001, client_id=app.client_id, app=app.name)
-        return granted
+        if self.permissions is not None:
+            return self.permissions
+        return tuple(name for name in app.consented_by(tenant, user) if name in self.resource.permissions)
+
+    def unconsented(self, app, tenant, user):
+        """The permissions that somebody has to accept first.  .default is content with any that were accepted."""
+        consented = app.consented_by(tenant, user)
+        if self.permissions is not None:
+            return [name for name in self.permissions if name not in consented]
+        if any(name in self.resource.permissions for name in consented):
+            return []
+        listed = [name for name in app.registered if name in self.resource.permissions]
+        return listed or [".default"]              # which nobody can accept
+
+    def for_admins(self, app):
+        """The permissions that an administrator is asked for: application permissions come with .default only."""
+        if self.permissions is not None:
+            return self.permissions
+        return [name for name in app.registered if name in self.resource.permissions + self.resource.roles]
 
     def reply_text(self, granted):
         """The "scope" member of the reply."""
@@ -75,28 +89,42 @@ def find_resource(uri, tenant):
 
 
 def delegated(scope, tenant):
-    """Understand the scope of a user's token.  `tenant` is a name for texts."""
-    audience, names, oidc = None, [], set()
+    """Understand the scope of a user's token, which is for one resource.  `tenant` is a name for texts."""
+    if len(sorted_out(scope)[1]) > 1:
+        raise Refusal(28002, scope=scope)
+    return consentable(scope, tenant)[0]
+
+
+def consentable(scope, tenant):
+    """Understand a scope that a user consents to: one Wanted for each resource, in the order they were named."""
+    oidc, resources = sorted_out(scope)
+    return [understood(oidc, audience, names, tenant) for audience, names in resources.items()]
+
+
+def sorted_out(scope):
+    """What is not about a resource, and {resource: names}.  Without any resource it is Graph."""
+    oidc, resources = [], {}
     for part in split(scope):
-        if part in OIDC:
-            oidc.add(part)
-            continue
         uri, _, name = part.rpartition("/")
-        uri = uri or GRAPH_URI
-        if audience not in (None, uri):
-            raise Refusal(28002, scope=scope)
-        audience = uri
-        names.append(name)
-    audience = audience or GRAPH_URI
+        if part in OIDC:
+            oidc.append(part)
+        else:
+            resources.setdefault(uri or GRAPH_URI, []).append(name)
+    return oidc, resources or {GRAPH_URI: []}
+
+
+def understood(oidc, audience, names, tenant):
+    """A Wanted.  The resource exists and has these permissions."""
+    text = " ".join([*oidc, *(f"{audience}/{name}" for name in names)])
     resource = find_resource(audience, tenant)
     if ".default" in names:
         if len(set(names)) > 1:
-            raise Refusal(70011, scope=f"{scope} (.default can't be combined with resource-specific scopes)")
-        return Wanted(scope, audience, resource, None, frozenset(oidc))
+            raise Refusal(70011, scope=f"{text} (.default can't be combined with resource-specific scopes)")
+        return Wanted(text, audience, resource, None, frozenset(oidc))
     for name in names:
         if name not in resource.permissions:
             raise Refusal(70011, scope=name)
-    return Wanted(scope, audience, resource, tuple(dict.fromkeys(names)), frozenset(oidc))
+    return Wanted(text, audience, resource, tuple(dict.fromkeys(names)), frozenset(oidc))
 
 
 def app_only(scope, tenant):

@@ -42,9 +42,12 @@ def aadsts(value):
 FAIL_KEYS = {"status": whole, "body": text, "content_type": text,
              "retry_after": lambda value: whole(value) or text(value), "location": text, "html": yes_or_no,
              "drop": yes_or_no, "times": whole, "probability": lambda value: seconds(value) and value <= 1}
-TOKEN_FAIL_KEYS = FAIL_KEYS | {"aadsts": aadsts, "endpoint": one_of("token", "devicecode", "all")}
+TOKEN_FAIL_KEYS = FAIL_KEYS | {"aadsts": aadsts,
+                               "endpoint": one_of("token", "devicecode", "authorize", "adminconsent", "all")}
 IDENTITY_FAIL_KEYS = FAIL_KEYS | {"hang": yes_or_no, "shape": one_of(*machine.SHAPES), "error": text, "message": text,
                                   "source": one_of("all", *(source.name for source in machine.SOURCES))}
+MAIL_REPLY_KEYS = {f"{protocol}.{stage}": text for protocol in ("imap", "pop", "smtp")
+                   for stage in ("greeting", "auth", "use", "rcpt", "data")}
 
 
 def failure(keys):
@@ -76,12 +79,23 @@ ROWS = (
     ("device_enforce_interval", False,      yes_or_no,         "answer polls that come too early with slow_down"),
     ("device_refuse",           None,       optional(aadsts),
      "devicecode answers with this AADSTS number, and with HTTP 200 as Entra may"),
+    ("authorize_outcome",       "page",     one_of("page", "approve", "cancel"),
+     "page: a person decides; or at once, without a page"),
+    ("authorize_user",          None,       optional(text),
+     "who signs in, whatever the page or login_hint say"),
+    ("authorize_refuse",        None,       optional(aadsts),  "authorize redirects at once with this AADSTS number"),
+    ("authorize_iss",           None,       optional(one_of("good", "bad")),
+     "iss in the redirect (RFC 9207); Entra sends none"),
+    ("code_lifetime",           600,        seconds,           "seconds until an authorization code expires"),
+    ("user_consent",            True,       yes_or_no,         "users may consent; if not, administrators must (90094)"),
     ("delay_seconds",           0,          seconds,           "wait this long before answering a token request"),
     ("hold",                    False,      yes_or_no,         "answer no token request until this is false again"),
     ("fail",                    None,       optional(failure(TOKEN_FAIL_KEYS)), "fail requests; see Failures"),
     ("error_description_crlf",  False,      yes_or_no,         "parts of error_description end in CRLF, not a blank"),
     ("refusal_style",           "exchange", one_of("exchange", "challenge", "late"),
      "how mail servers refuse: at once; after a JSON challenge; IMAP only: OK, then not connected"),
+    ("mail_replies",            {},         failure(MAIL_REPLY_KEYS), "what exchange_style.py says in place of yes"),
+    ("mail_mechanisms",         "XOAUTH2",  text,              "that exchange_style.py offers; it takes no other"),
     ("identity_lifetime",       86400,      whole,             "seconds, of managed identities' tokens"),
     ("identity_numbers",        False,      yes_or_no,         "send their times as JSON numbers, not as strings"),
     ("identity_expires_on",     "epoch",    one_of(*machine.EXPIRES_ON),

@@ -125,8 +125,8 @@ class Control(EntraTest):
         self.entra.post("token", "contoso.com", grant_type="password", client_id=RELAY)
         self.entra.ask("/may-open", token="x", mailbox="y", protocol="imap")
         self.assertEqual(self.entra.control("/counters")[1],
-                         {"token": {"client_credentials": 2, "refresh_token": 1, "device_code": 0, "other": 1},
-                          "devicecode": 1, "may_open": 1, "total": 5, "refused": 2, "failed": 0, "waiting": 0,
+                         {"token": {"client_credentials": 2, "refresh_token": 1, "device_code": 0, "authorization_code": 0, "other": 1},
+                          "devicecode": 1, "authorize": 0, "adminconsent": 0, "may_open": 1, "total": 5, "refused": 2, "failed": 0, "waiting": 0,
                           "identity": {"imds": 0, "app_service": 0, "arc": 0, "arc_challenges": 0, "arc_fooled": 0}})
         self.entra.ask("/counters/reset")
         self.assertEqual(self.entra.control("/counters")[1]["total"], 0)

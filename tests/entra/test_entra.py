@@ -136,7 +136,7 @@ class Requests(EntraTest):
         self.assertIn("'client_id'", document["error_description"])
 
     def test_grant_types_that_are_not_there(self):
-        for grant_type in ("authorization_code", "password", "Client_Credentials"):
+        for grant_type in ("password", "Client_Credentials", "Authorization_Code"):
             self.assert_refused(self.raw(f"grant_type={grant_type}&client_id={RELAY}"), 70003, "unsupported_grant_type")
 
     def test_resource_belongs_to_v1(self):
@@ -144,7 +144,7 @@ class Requests(EntraTest):
                             901002, "invalid_request")
 
     def test_paths_that_are_not_there(self):
-        for path in ("/", "/contoso.com/oauth2/token", "/contoso.com/oauth2/v2.0/authorize", "//oauth2/v2.0/token"):
+        for path in ("/", "/contoso.com/oauth2/token", "/contoso.com/oauth2/authorize", "//oauth2/v2.0/token"):
             self.assertEqual(self.entra.request(path)[0], 404)
 
     def test_bodies_without_a_usable_length(self):
@@ -426,7 +426,7 @@ DEVICE_FLOW = """70016 70018 70019 50134 90119 90120"""
 TRANSIENT = """50033 50087 50088 50166 50196 70012 90006 90012 90024 90033 90055 90090 90091 80002 80005 50000"""
 ERRORS = {"invalid_request", "invalid_client", "unauthorized_client", "invalid_grant", "invalid_scope", "invalid_resource",
           "invalid_instance", "unsupported_grant_type", "access_denied", "interaction_required", "login_required",
-          "temporarily_unavailable", "server_error", "authorization_pending", "authorization_declined", "expired_token",
+          "unsupported_response_type", "temporarily_unavailable", "server_error", "authorization_pending", "authorization_declined", "expired_token",
           "bad_verification_code"}
 
 

@@ -75,34 +75,54 @@ def device_code(emulator, call):
     return reply
 
 
+def authorization_code(emulator, call):
+    """Tokens for a user who signed in with a browser."""
+    if "scope" in call.form and not call.form["scope"].strip():
+        raise Refusal(28003)
+    row = emulator.codes.redeem(call.form, call.authority, call.app.client_id)
+    allowed = scopes.consentable(row.scope, call.authority.segment)[0]
+    wanted = scopes.delegated(call.form["scope"], call.authority.segment) if "scope" in call.form else allowed
+    grant = emulator.grants.new(row.user, row.client_id, wanted.text)
+    reply = user_tokens(emulator, call, grant, wanted, row.nonce)
+    if wanted.offline and allowed.offline:
+        reply["refresh_token"] = emulator.grants.refresh_token(grant)
+    return reply
+
+
 GRANTS = {
     client_auth.CLIENT_CREDENTIALS: client_credentials,
     "refresh_token": refresh_token,
     client_auth.DEVICE_CODE: device_code,
-    # "authorization_code" goes here; until then it is 70003
+    "authorization_code": authorization_code,
 }
 
 
-def user_tokens(emulator, call, grant, wanted):
+def user_tokens(emulator, call, grant, wanted, nonce=None):
     """Access token, and id_token if asked for, of the user behind a grant."""
-    try:
-        user = emulator.directory.user(grant.user)
-        tenant = emulator.directory.tenant_of(user.address)
-    except UnknownName:
-        raise Refusal(50034, user=grant.user, tenant=call.authority.segment) from None
-    if not call.authority.admits(tenant):
-        raise Refusal(50020 if call.authority.tenant else 500208, user=user.address,
-                      tenant=call.authority.segment, client_id=call.app.client_id)
-    if user.disabled:
-        raise Refusal(50057)
-    granted = wanted.granted(call.app, tenant)
+    user, tenant = account(emulator.directory, call.authority, call.app, grant.user)
+    granted = wanted.granted(call.app, tenant, user)
     reply = lifetimes(emulator.settings) | {
         "scope": wanted.reply_text(granted),
         "access_token": emulator.tokens.delegated(call.app, user, tenant, wanted.audience, granted,
                                                   emulator.settings.access_token_lifetime, call.client.proof)}
     if "openid" in wanted.oidc:
-        reply["id_token"] = emulator.tokens.identity(call.app, user, tenant, wanted, call.host)
+        reply["id_token"] = emulator.tokens.identity(call.app, user, tenant, wanted, call.host, nonce)
     return reply
+
+
+def account(directory, authority, app, address):
+    """(User, Tenant) of somebody who may sign in here."""
+    try:
+        user = directory.user(address)
+        tenant = directory.tenant_of(user.address)
+    except UnknownName:
+        raise Refusal(50034, user=address, tenant=authority.segment) from None
+    if not authority.admits(tenant):
+        raise Refusal(50020 if authority.tenant else 500208, user=user.address, tenant=authority.segment,
+                      client_id=app.client_id)
+    if user.disabled:
+        raise Refusal(50057)
+    return user, tenant
 
 
 def lifetimes(settings):

@@ -61,11 +61,12 @@ class Tokens:
         object_id = app.service_principals[tenant.id]
         claims = self._claims(app, tenant, audience, lifetime, proof) | app.extra_claims | {
             "idp": f"https://sts.windows.net/{tenant.id}/", "idtyp": "app", "oid": object_id, "sub": object_id}
-        if app.app_roles:
-            claims["roles"] = list(app.app_roles)
+        roles = app.roles_in(tenant)
+        if roles:
+            claims["roles"] = roles
         return self._jwt(claims)
 
-    def identity(self, app, user, tenant, wanted, host):
+    def identity(self, app, user, tenant, wanted, host, nonce=None):
         """An id_token.  Who reads it wants to know who signed in."""
         now = int(time.time())
         claims = {"aud": app.client_id, "iss": f"https://{host}/{tenant.id}/v2.0", "iat": now, "nbf": now,
@@ -74,6 +75,8 @@ class Tokens:
                   "upn": user.address, "ver": "2.0"}
         if "email" in wanted.oidc:
             claims["email"] = user.address
+        if nonce is not None:
+            claims["nonce"] = nonce
         return self._journal.issued(self._sign(claims))
 
     def _claims(self, app, tenant, audience, lifetime, proof):

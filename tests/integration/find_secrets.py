@@ -13,7 +13,7 @@ import sys
 import urllib.parse
 
 # Files whose job it is to hold secrets: the emulator's own, token stores, client secrets, the programs' password files.
-MEANT_FOR_SECRETS = re.compile(r"/(entra/[^/]*|[^/]*\.token|secret[^/]*|[^/]*\.key|sasl_passwd|mbsyncrc)$")
+MEANT_FOR_SECRETS = re.compile(r"/(entra/[^/]*|[^/]*\.token|[^/]*\.secret|secret[^/]*|[^/]*\.key|sasl_passwd|mbsyncrc)$")
 SHORTEST = 12  # shorter strings occur by chance
 
 

@@ -1,0 +1,329 @@
+#!/bin/sh
+# The doctor, as far as this machine goes: a healthy set-up has no problem, and each that can be made is found, with its remedy.
+# Postfix is configured, not started.
+. "${0%/*}/lib.sh"
+
+# doctor [OPTION...] [USER]: sets FOUND, a line for each finding: RESULT AREA: TEXT => REMEDY
+doctor() {
+    sasl_bearer check --json "$@" >"$S/check.json" 2>"$S/check.err" || :
+    FOUND=$(python3 -c 'import json, sys
+for f in json.load(sys.stdin)["findings"]:
+    print(f["result"], f["area"] + ":", f["text"], "=>", f["remedy"])' <"$S/check.json")
+}
+
+# Of what is looked at here; network, tokens and logins have a test of their own.
+found_here() {
+    printf '%s\n' "$FOUND" | grep -E '^[a-z]+ (configuration|account|files|store|plugin|modules|postfix|renewer|credential):'
+}
+
+no_problem() {
+    ! found_here | grep -E '^problem'
+}
+no_warning() {
+    ! found_here | grep -E '^(problem|warning)'
+}
+
+# finds RESULT AREA TEXT [REMEDY]: one finding has all of them.
+finds() {
+    found_here | while IFS= read -r line; do
+        case $line in
+        "$1 $2: "*"$3"*" => "*"${4:-}"*) echo found ;;
+        esac
+    done | grep -q found || { printf 'expected: %s %s: %s => %s\nfound:\n%s\n' "$1" "$2" "$3" "${4:-}" "$FOUND"; return 1; }
+}
+
+conf() {
+    { section_app_only '*@contoso.com'; section_delegated '*@fabrikam.com' fabrikam.com; cat; } | sasl_conf
+}
+
+# with_main_cf NAME=VALUE: looks with that in main.cf, then takes it back.
+with_main_cf() {
+    cp "$MAIL_CONFIG/main.cf" "$S/main.cf"
+    postconf -e "$1"
+    doctor
+    cp "$S/main.cf" "$MAIL_CONFIG/main.cf"
+}
+
+# with_mode MODE FILE: looks while the file has another mode.
+with_mode() {
+    mode=$(stat -c %a "$2")
+    chmod "$1" "$2"
+    doctor
+    chmod "$mode" "$2"
+}
+
+timer() {
+    printf 'ActiveState=%s\nUnitFileState=%s\nLastTriggerUSec=%s\n' "$1" "$2" "$3" >"$S/timer"
+}
+
+integration_begin
+entra_start
+
+# ---- a healthy set-up
+
+mkdir "$S/bin"
+printf '#!/bin/sh\ncat %s/timer\n' "$S" >"$S/bin/systemctl"
+chmod 755 "$S/bin/systemctl"
+PATH=$S/bin:$PATH
+timer active enabled 'Sat 2026-11-21 07:00:00 UTC'
+conf </dev/null
+sign_in bob@fabrikam.com
+sasl_bearer renew relay@contoso.com >/dev/null
+
+RELAY_SMTPD_PORT=2525
+mail_home "$S/relay" && postfix_directories "$S/relay"
+postfix_client_configure "$S/relay" 587 "$CA" --env "SASL_CONF_PATH=$SASL_CONF_PATH" --env "SASL_PATH=$SASL_PATH"
+for name in resolv.conf hosts services nsswitch.conf; do
+    if [ -f "/etc/$name" ]; then
+        mkdir -p "$S/relay/queue/etc" && cp -L "/etc/$name" "$S/relay/queue/etc/"
+    fi
+done
+export MAIL_CONFIG="$S/relay/etc"
+
+doctor
+check "a healthy set-up has no problem, nor a warning" no_warning
+check "which sasl.conf" finds ok configuration "'$SASL_CONF_PATH/sasl.conf' was read, the system's"
+check "and that Postfix reads the same" finds ok postfix "Postfix reads '$SASL_CONF_PATH/sasl.conf', too"
+check "whom Postfix logs in as" finds ok postfix "as 'relay@contoso.com', which section [*@contoso.com] covers"
+check "tokens" finds ok store "bob@fabrikam.com: there is a token, good for"
+check "the plugin" finds ok plugin "programs are offered XOAUTH2 and OAUTHBEARER"
+check "modules" finds ok modules "the module of provider app_only can be loaded"
+check "the timer" finds ok renewer "sasl-bearer-renew.timer is active, enabled, last run Sat 2026"
+doctor relay@contoso.com
+check "a user's values, with file and line" finds ok account "oauth2_client_id: $APP_ONLY_CLIENT ($SASL_CONF_PATH/sasl.conf:7)"
+check "those of the top" finds ok account "oauth2_servers: localhost ($SASL_CONF_PATH/sasl.conf:3)"
+check "defaults" finds ok account "oauth2_timeout: 20 (the default)"
+check "presets" finds ok account "oauth2_scope: https://outlook.office365.com/.default (the preset of microsoft365)"
+check "for people: at most 80 columns, but for paths" \
+    test -z "$(sasl_bearer check relay@contoso.com 2>&1 | grep -v '/' | grep -E '.{81}')"
+check "--quiet says nothing of what is well" says_not 'was read' "$(sasl_bearer check --quiet)"
+
+# ---- configuration
+
+printf '[[x]]\n' | conf
+doctor
+check "a line that cannot be parsed" finds problem configuration "a section reads [user@domain]"
+printf '[a*@contoso.com]\noauth2_client_id: x\n[?@contoso.com]\noauth2_client_id: x\n[zoe@contoso.com]\noauth2_identity: bob@fabrikam.com\n' | conf
+doctor
+check "a pattern that an earlier one hides" finds warning configuration "section [a*@contoso.com] is never used" "move [a*@contoso.com] above [*@contoso.com]"
+check "another" finds warning configuration "section [?@contoso.com] is never used"
+check "an exact name is not hidden" says_not "[zoe@contoso.com] is never used" "$FOUND"
+doctor zoe@contoso.com
+check "a mailbox that somebody else signs in for" finds ok account "zoe@contoso.com is opened with the sign-in of bob@fabrikam.com"
+printf '[eve@contoso.com]\noauth2_provider: app_only\noauth2_tenant: organizations\noauth2_client_id: x\noauth2_client_secret_file: /x\n' | conf
+doctor
+check "a section that cannot be used" finds problem account "eve@contoso.com: $SASL_CONF_PATH/sasl.conf:15: [eve@contoso.com] has oauth2_tenant 'organizations'"
+conf </dev/null
+doctor nobody@nowhere.example
+check "a user whom nothing covers" finds problem account "no section of sasl.conf covers 'nobody@nowhere.example'"
+with_mode 666 "$SASL_CONF_PATH/sasl.conf"
+check "a sasl.conf that others can write" finds problem configuration "run chmod go-w '$SASL_CONF_PATH/sasl.conf'"
+with_mode 777 "$SASL_CONF_PATH"
+check "a directory that others can write" finds problem configuration "could put another sasl.conf there" "run chmod go-w '$SASL_CONF_PATH'"
+with_mode 644 "$S/secret"
+check "a secret that others can read" finds problem files "run chmod o= '$S/secret'"
+mv "$S/secret" "$S/secret.away"
+doctor
+check "a secret that is not there" finds problem files "cannot open '$S/secret': No such file"
+: >"$S/secret"
+chmod 600 "$S/secret"
+doctor
+check "a secret that is empty" finds problem files "'$S/secret' is empty"
+mv "$S/secret.away" "$S/secret"
+printf '[cat@contoso.com]\noauth2_provider: command\noauth2_token_command: /no/such/program --password hidden\n' | conf
+doctor cat@contoso.com
+check "a command that is not there" finds problem files "cannot run '/no/such/program'"
+check "whose arguments are nobody's business" says_not hidden "$FOUND"
+printf '[cat@contoso.com]\noauth2_tenant: x.example\noauth2_client_id: x\noauth2_client_secret: swordfish\noauth2_provider: app_only\n' | conf
+chmod 640 "$SASL_CONF_PATH/sasl.conf"
+doctor cat@contoso.com
+check "a secret in sasl.conf is not shown" finds ok account "oauth2_client_secret: *** ($SASL_CONF_PATH/sasl.conf:18)"
+check "anywhere" says_not swordfish "$FOUND"
+rm "$SASL_CONF_PATH/sasl.conf"
+doctor
+check "no sasl.conf at all" finds problem configuration "there is no sasl.conf"
+check "nor for Postfix" finds problem postfix "Postfix finds no sasl.conf"
+conf </dev/null
+
+# ---- store
+
+with_mode 755 "$STORE"
+check "a store whose names others see" finds warning store "anybody can see" "run chmod 700 '$STORE'"
+with_mode 777 "$STORE"
+check "a store that others can write" finds problem store "can be written by others" "run chmod go-w '$STORE'"
+with_mode 644 "$(token_file bob@fabrikam.com)"
+check "a token file that others can read" finds problem store "run chmod 600 '$(token_file bob@fabrikam.com)'"
+doctor alice@fabrikam.com
+check "somebody who has not signed in" finds problem store "alice@fabrikam.com: nobody has signed in" "run sasl-bearer login alice@fabrikam.com"
+sed -i 's/^oauth2_client_id: 0c1d/oauth2_client_id: 1c1d/' "$SASL_CONF_PATH/sasl.conf"
+doctor
+check "a sign-in under other settings" finds problem store "the sign-in was made under other settings" "run sasl-bearer login bob@fabrikam.com"
+conf </dev/null
+memory=$(mktemp -d /dev/shm/check_local.XXXXXX 2>/dev/null) || memory=
+if [ -n "$memory" ] && [ "$(stat -f -c %T "$memory")" = tmpfs ]; then
+    sed -i "s|^oauth2_token_store:.*|oauth2_token_store: $memory|" "$SASL_CONF_PATH/sasl.conf"
+    doctor
+    check "a store that is gone after a restart" finds warning store "tmpfs, is empty after a restart" "set oauth2_token_store"
+fi
+[ -z "$memory" ] || rm -rf "$memory"
+conf </dev/null
+settings '{"fail": {"status": 503}}'
+sasl_bearer renew relay@contoso.com 2>/dev/null
+doctor
+check "an attempt that failed" finds warning store "*@contoso.com: the last attempt to get a token failed"
+settings '{"fail": null}'
+sasl_bearer renew relay@contoso.com >/dev/null
+
+# ---- plugin
+
+cp "$saslplugindir/libsaslbearer.so" "$SASL_PATH/libotherxoauth2.so"
+doctor
+check "another plugin with our names" finds problem plugin "the plugin 'otherxoauth2' offers XOAUTH2, too" "remove libotherxoauth2.so"
+rm "$SASL_PATH/libotherxoauth2.so"
+mv "$SASL_PATH/libsaslbearer.so" "$S/away.so"
+doctor
+check "a plugin that is not there" finds problem plugin "libsaslbearer.so is not where libsasl2 looks for plugins, which is '$SASL_PATH'" "--with-saslplugindir=$SASL_PATH"
+echo 'no library' >"$SASL_PATH/libsaslbearer.so"
+doctor
+check "a plugin that cannot be loaded" finds problem plugin "libsasl2 cannot load libsaslbearer.so" "install it anew"
+rm "$SASL_PATH/libsaslbearer.so"
+sed 's|/sasl-bearer/providers|/sasl-bearer/providerz|g' "$saslplugindir/libsaslbearer.so" >"$SASL_PATH/libsaslbearer.so"
+doctor
+check "a plugin of another installation" finds warning plugin "is not of the same installation as this command"
+rm "$SASL_PATH/libsaslbearer.so"
+mv "$S/away.so" "$SASL_PATH/libsaslbearer.so"
+printf '[dan@contoso.com]\noauth2_provider: module:nowhere\n' | conf
+doctor
+check "a module that cannot be loaded" finds problem modules "cannot load provider module:nowhere"
+conf </dev/null
+
+# ---- Postfix
+
+while IFS='|' read -r setting result text remedy; do
+    with_main_cf "$setting"
+    check "main.cf: $setting" finds "$result" postfix "$text" "$remedy"
+done <<END
+smtp_sasl_auth_enable = no|problem|Postfix never logs in|run postconf -e 'smtp_sasl_auth_enable = yes'
+smtp_sasl_mechanism_filter =|warning|would log in with an empty password|smtp_sasl_mechanism_filter = xoauth2
+smtp_sasl_mechanism_filter = plain, login|problem|leaves out XOAUTH2|smtp_sasl_mechanism_filter = xoauth2
+smtp_tls_security_level = may|problem|a server need not show|smtp_tls_security_level = secure
+smtp_tls_CAfile =|problem|no server's certificate can be verified|smtp_tls_CAfile = /
+smtp_tls_CAfile = /no/such/file|problem|cannot read '/no/such/file'|smtp_tls_CAfile = /
+smtp_sasl_tls_verified_security_options = noplaintext, noanonymous|problem|noplaintext keeps Postfix from using any bearer token|= noanonymous
+smtp_sasl_security_options = noanonymous|warning|over a connection without TLS|smtp_sasl_security_options = noplaintext
+smtp_sasl_auth_cache_name = proxy:btree:/tmp/x|problem|one refusal is remembered|smtp_sasl_auth_cache_name =
+smtp_sasl_password_maps =|problem|does not know whom to log in as|smtp_sasl_password_maps = hash:
+smtp_sasl_password_maps = hash:$S/relay/sasl_passwd|problem|cannot look at '$S/relay/sasl_passwd.db'|run postmap hash:$S/relay/sasl_passwd
+smtp_sasl_password_maps = texthash:/dev/null|problem|has nothing for '[localhost]:587'|add the line '[localhost]:587 USER:'
+relayhost = [smtp.elsewhere.example]:587|problem|has nothing for '[smtp.elsewhere.example]:587'|
+relayhost =|skipped|relayhost is not set|
+debug_peer_list = localhost|warning|conversations with these are logged|debug_peer_list =
+cyrus_sasl_config_path = /nowhere|ok|Postfix reads '$SASL_CONF_PATH/sasl.conf', too|
+import_environment = MAIL_CONFIG|warning|SASL_PATH is set here, but does not reach Postfix|add SASL_PATH=VALUE to import_environment
+END
+
+mkdir "$S/other"
+cp "$SASL_CONF_PATH/sasl.conf" "$S/other/"
+with_main_cf "import_environment = SASL_PATH=$SASL_PATH SASL_CONF_PATH=$S/other"
+check "Postfix reads another sasl.conf" finds problem postfix "Postfix reads '$S/other/sasl.conf', this command '$SASL_CONF_PATH/sasl.conf'"
+echo "[localhost]:587 nobody@nowhere.example:" >"$S/relay/sasl_passwd"
+doctor
+check "Postfix logs in as somebody whom nothing covers" finds problem postfix "no section of sasl.conf covers 'nobody@nowhere.example'"
+echo "[localhost]:587 relay@contoso.com:swordfish" >"$S/relay/sasl_passwd"
+doctor
+check "a password that nobody uses" finds warning postfix "has a password for relay@contoso.com, which nobody uses"
+check "and nobody is shown" says_not swordfish "$FOUND"
+echo "localhost relay@contoso.com:" >"$S/relay/sasl_passwd"
+doctor
+check "an entry for the host alone" finds ok postfix "as 'relay@contoso.com'"
+sed -i 's/^oauth2_servers:.*/oauth2_servers: elsewhere.example/' "$SASL_CONF_PATH/sasl.conf"
+doctor
+check "a server that may not be sent the token" finds problem postfix "add 'oauth2_servers: localhost'"
+conf </dev/null
+
+cp "$MAIL_CONFIG/master.cf" "$S/master.cf"
+postconf -F 'smtp/unix/command=smtp -v'
+doctor
+check "-v in master.cf" finds problem postfix "the service smtp logs whole conversations" "take -v out of the line 'smtp'"
+cp "$S/master.cf" "$MAIL_CONFIG/master.cf"
+postconf -M 'm365/unix=m365 unix - - y - - smtp -o smtp_sasl_mechanism_filter=xoauth2'
+with_main_cf 'smtp_sasl_mechanism_filter ='
+check "a transport of its own, with the filter in master.cf" no_warning
+cp "$S/master.cf" "$MAIL_CONFIG/master.cf"
+check "the jail" finds ok postfix "smtp(8) works in the chroot jail '$S/relay/queue'"
+echo changed >>"$S/relay/queue/etc/resolv.conf"
+doctor
+check "a copy that has grown old" finds warning postfix "'$S/relay/queue/etc/resolv.conf' in the jail differs" "run cp -L '/etc/resolv.conf'"
+rm "$S/relay/queue/etc/resolv.conf"
+doctor
+check "a copy that is missing" finds problem postfix "resolv.conf' is missing in the jail" "run cp -L '/etc/resolv.conf'"
+cp -L /etc/resolv.conf "$S/relay/queue/etc/"
+{ echo 'oauth2_jailed_programs: lmtp'; cat "$SASL_CONF_PATH/sasl.conf"; } >"$S/sasl.conf" && cp "$S/sasl.conf" "$SASL_CONF_PATH/sasl.conf"
+doctor
+check "a jail nobody prepares for" finds problem postfix "oauth2_jailed_programs leaves out smtp"
+conf </dev/null
+postconf -F 'smtp/unix/chroot=n'
+doctor
+check "no jail" finds ok postfix "smtp(8) works outside of a chroot jail"
+cp "$S/master.cf" "$MAIL_CONFIG/master.cf"
+
+# ---- renewer
+
+timer inactive '' n/a
+doctor
+check "no timer where nothing needs it" finds ok renewer "nothing here depends on it"
+printf '[dan@contoso.com]\noauth2_provider: command\noauth2_token_command: /bin/true\n' | conf
+doctor
+check "no timer for what a jail cannot do" finds warning renewer "because of oauth2_token_command, a program in a chroot jail" "systemctl enable --now sasl-bearer-renew.timer"
+timer active disabled n/a
+doctor
+check "a timer that does not last" finds warning renewer "will not be after the next start" "run systemctl enable"
+timer active enabled n/a
+{ section_app_only 'eva@contoso.com'; echo "oauth2_client_secret_expires: $(date -d '+10 days' +%Y-%m-%d)"; } | conf
+doctor
+check "a secret that ends soon" finds warning credential "eva@contoso.com: the client secret ends in"
+{ section_app_only 'eva@contoso.com'; echo "oauth2_client_secret_expires: 2020-01-01"; } | conf
+doctor
+check "a secret that has ended" finds problem credential "the client secret ended on 2020-01-01"
+conf </dev/null
+
+# ---- a report
+
+names() {
+    printf '%s\n' contoso fabrikam bob relay@ alice elsewhere "$(hostname)" 4f5a9f88 0c1d2e3f bdca9a88c089 7f000001 10.11.12.13 \
+        "$S" swordfish topsecret
+}
+# names_nobody TEXT: none of these is in it, whatever the case.
+names_nobody() {
+    names | while IFS= read -r name; do
+        ! printf '%s\n' "$1" | grep -iqF -e "$name" || echo "$name"
+    done | { ! grep .; } || { printf '%s\n' "$1"; return 1; }
+}
+
+{
+    printf '[bob@contoso.com]\noauth2_client_secret_file: %s/topsecret-contoso.txt\n' "$S"
+    printf '[info@elsewhere.example]\noauth2_identity: bob@fabrikam.com\n'
+    printf '[x@10.11.12.13]\noauth2_service: custom\noauth2_client_id: relay@contoso\noauth2_scope: mail\noauth2_token_endpoint: https://login.elsewhere.example/t\noauth2_servers: imap.elsewhere.example\n'
+} | conf
+for who in '' relay@contoso.com bob@fabrikam.com info@elsewhere.example bob@contoso.com nobody@alice.example x@10.11.12.13; do
+    # shellcheck disable=SC2086 # none, or one
+    run sasl_bearer check --report $who
+    check "a report names nobody: ${who:-nobody}" names_nobody "$OUT$ERR"
+done
+run sasl_bearer check --report bob@fabrikam.com
+check "a report tells the versions" says "sasl-bearer " "$OUT"
+check "and what is public" says "$(printf 'oauth2_service: microsoft365')" "$OUT"
+check "one placeholder for one name" says "[*@domain" "$OUT"
+run sasl_bearer check --report --json
+check "a report as JSON names nobody either" names_nobody "$OUT$ERR"
+
+# ---- somebody without rights
+
+unset MAIL_CONFIG
+section_delegated '*@fabrikam.com' fabrikam.com >"$S/user.conf"
+user_begin <"$S/user.conf"
+run as_user "$bindir/sasl-bearer" check --json
+check "a user's own sasl.conf" says "the user's" "$OUT"
+check "nothing is changed by looking: no directory came to be" test ! -e "$USER_HOME/.local"
+
+integration_end
