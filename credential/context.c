@@ -15,7 +15,6 @@
 /* Behind what was found wrong before the jail, where alone it could be looked at. */
 #define MEND_AND_RELOAD "; mend that, then reload this program, which looked when it started (postfix reload)"
 
-#define JAIL_TOKENS_MAX 256 /* token files a jailed program opens; each costs a descriptor */
 
 void bearer_tell(const struct bearer_log *log, enum bearer_log_level level, const char *format, ...)
 {
@@ -446,7 +445,7 @@ static void turn_away(struct jail *jail, struct bearer_keeper *keeper)
     snprintf(keeper->trouble, sizeof keeper->trouble,
              "token file '%s' is not open in this program, which opens %d at most: use one app_only section for many mailboxes, or "
              "take the program out of oauth2_jailed_programs",
-             keeper->path, JAIL_TOKENS_MAX);
+             keeper->path, BEARER_JAIL_TOKENS_MAX);
     if (!jail->full)
         bearer_tell(&jail->context->log, BEARER_LOG_WARNING, "%s", keeper->trouble);
     jail->full = true;
@@ -492,7 +491,7 @@ static void open_for_jail(void *data, struct bearer_holder *holder, const char *
 /* From now on no path is opened, even if the program never enters its jail: one behaviour, tested once. */
 static void seal(struct bearer_context *context)
 {
-    struct jail jail = { context, JAIL_TOKENS_MAX, false };
+    struct jail jail = { context, BEARER_JAIL_TOKENS_MAX, false };
 
     bearer_context_each(context, open_for_jail, &jail);
     context->sealed = true;
@@ -571,4 +570,14 @@ void bearer_context_free(struct bearer_context **context)
 bool bearer_context_is_configured(struct bearer_context *context)
 {
     return bearer_account_any(context->config, completion, context);
+}
+
+const struct bearer_config *bearer_context_config(const struct bearer_context *context)
+{
+    return context->config;
+}
+
+void bearer_context_hush(struct bearer_context *context)
+{
+    context->log.function = NULL;
 }

@@ -36,6 +36,14 @@ void bearer_context_free(struct bearer_context **context);
 /* Whether there is any account, or a mistake to tell of.  If not, this software has no business here. */
 bool bearer_context_is_configured(struct bearer_context *context);
 
+/* Lends the configuration, for those who explain it. */
+const struct bearer_config *bearer_context_config(const struct bearer_context *context);
+
+/* From now on nothing is told to the setup's log. */
+void bearer_context_hush(struct bearer_context *context);
+
+#define BEARER_JAIL_TOKENS_MAX 256 /* token files that a jailed program opens; each costs a descriptor */
+
 /* An account together with what is known of its token; lent until the context ends. */
 struct bearer_holder;
 

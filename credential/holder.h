@@ -1,4 +1,5 @@
-/* holder.h - what context.c, fetch.c and obtain.c share; nobody else includes it. */
+/* holder.h - what the files about a context share: context.c, enumerate.c, fetch.c, obtain.c, reference.c.  Nobody else
+ * includes it but the doctor, tool/check_configuration.c, who reads the files as they do. */
 #ifndef BEARER_HOLDER_H
 #define BEARER_HOLDER_H
 

@@ -56,7 +56,7 @@ enum bearer_option_type {
     OPT_TYPE_SECRET,  /* text that never leaves */
 };
 
-/* Options of a group belong together: see bearer_config_value(). */
+/* Options of a group belong together: see account.h. */
 enum bearer_option_group { OPT_GROUP_NONE, OPT_GROUP_SERVICE, OPT_GROUP_CREDENTIAL };
 
 #define OPT_TOP_ONLY  0x01 /* only above the first section, and only in the system's file */

@@ -3,8 +3,8 @@
  *
  * A doctor sees what callers of credential/context.h do not: the configuration behind the context. */
 #include "credential/account_build.h"
-#include "credential/clock.h"
 #include "credential/holder.h"
+#include "credential/clock.h"
 #include "credential/places.h"
 #include "credential/text.h"
 #include "credential/trusted_file.h"
@@ -51,7 +51,7 @@ static unsigned say_files(struct check *check, enum bearer_level level)
     const struct bearer_config_file *file;
     unsigned count = 0;
 
-    for (file = check->context->config->levels[level].files; file != NULL; file = file->next, count++) {
+    for (file = bearer_context_config(check->context)->levels[level].files; file != NULL; file = file->next, count++) {
         if (file->error != NULL)
             check_say(check, CHECK_PROBLEM, AREA, NULL, "%s", file->error); /* which names file, line and remedy */
         else
@@ -136,7 +136,7 @@ static void look_for_hiding(struct check *check, const struct bearer_section *fi
 static void look_at_sections(struct check *check)
 {
     for (int level = 0; level < BEARER_LEVEL_COUNT; level++) {
-        const struct bearer_section *first = check->context->config->levels[level].sections;
+        const struct bearer_section *first = bearer_context_config(check->context)->levels[level].sections;
 
         for (const struct bearer_section *section = first; section != NULL; section = section->next)
             look_for_hiding(check, first, section);
@@ -181,8 +181,8 @@ static const struct bearer_config_value *place_of(const struct bearer_config *co
 static void write_origin(struct check *check, const struct bearer_account *account, enum bearer_option_id id, char *out,
                          size_t size)
 {
-    const struct bearer_lookup lookup = { check->context->config, NULL, NULL };
-    const struct bearer_config_value *place = place_of(check->context->config, account, id);
+    const struct bearer_lookup lookup = { bearer_context_config(check->context), NULL, NULL };
+    const struct bearer_config_value *place = place_of(bearer_context_config(check->context), account, id);
     const struct bearer_option_row *row = bearer_option_row(id);
     const char *completing = bearer_account_completing(&lookup, id);
 
@@ -379,13 +379,13 @@ static void hide_section(struct report *report, const struct bearer_section *sec
 
 void check_configuration_hide(struct check *check)
 {
-    check->context->log.function = NULL; /* it would tell things beside the report */
+    bearer_context_hush(check->context); /* it would tell things beside the report */
     report_hide(check->report, "tenant", getenv("AZURE_TENANT_ID"));
     report_hide(check->report, "client", getenv("AZURE_CLIENT_ID"));
     hide_mailbox(check->report, check->user);
     for (int level = 0; level < BEARER_LEVEL_COUNT; level++) {
-        hide_section(check->report, &check->context->config->levels[level].top);
-        for (const struct bearer_section *section = check->context->config->levels[level].sections; section != NULL;
+        hide_section(check->report, &bearer_context_config(check->context)->levels[level].top);
+        for (const struct bearer_section *section = bearer_context_config(check->context)->levels[level].sections; section != NULL;
              section = section->next)
             hide_section(check->report, section);
     }

@@ -2,7 +2,6 @@
  * environment.
  *
  * Which instance: the default one, or MAIL_CONFIG's, as Postfix' own commands have it. */
-#include "credential/holder.h"
 #include "credential/text.h"
 #include "tool/check.h"
 #include "tool/check_probe.h"
@@ -536,7 +535,7 @@ static void look_at_jail(struct postfix *p)
 {
     static const char *const names[] = { "resolv.conf", "hosts", "services", "nsswitch.conf" };
     const struct bearer_config_value *programs =
-        &p->check->context->config->levels[BEARER_LEVEL_SYSTEM].top.values[OPT_JAILED_PROGRAMS];
+        &bearer_context_config(p->check->context)->levels[BEARER_LEVEL_SYSTEM].top.values[OPT_JAILED_PROGRAMS];
 
     if (p->service == NULL || !p->service->jailed) {
         check_say(p->check, CHECK_OK, AREA, NULL, "smtp(8) works outside of a chroot jail");
@@ -598,7 +597,7 @@ static char *postfix_path(const struct postfix *p)
 
 static void look_at_conf(struct postfix *p)
 {
-    const struct bearer_config_file *ours = p->check->context->config->levels[BEARER_LEVEL_SYSTEM].files;
+    const struct bearer_config_file *ours = bearer_context_config(p->check->context)->levels[BEARER_LEVEL_SYSTEM].files;
     char *path = postfix_path(p), *theirs = path != NULL ? find_conf(path) : NULL;
 
     if (p->check->arguments->choice->conf != NULL)

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define AREA            "store"
-#define JAIL_TOKENS_MAX 256           /* as in credential/context.c */
 #define ROOM            (1024 * 1024) /* bytes: a token file takes less than a tenth of it */
 
 /* File systems that do not keep what our form of file is built on.  Magic numbers: statfs(2). */
@@ -219,10 +218,10 @@ void check_store(struct check *check)
     struct seen seen = { .directory = NULL };
 
     check_each(check, look_at_account, &seen);
-    if (seen.system_tokens > JAIL_TOKENS_MAX)
+    if (seen.system_tokens > BEARER_JAIL_TOKENS_MAX)
         check_say(check, CHECK_WARNING, AREA,
                   "use one app_only section for many mailboxes, or take the program out of oauth2_jailed_programs",
                   "there are %u tokens; a program in a chroot jail, such as Postfix' smtp(8), opens %d of them",
-                  seen.system_tokens, JAIL_TOKENS_MAX);
+                  seen.system_tokens, BEARER_JAIL_TOKENS_MAX);
     free(seen.directory);
 }
