@@ -252,17 +252,25 @@ static enum bearer_status write_files(struct setup *setup, struct bearer_error *
     return st;
 }
 
-/* As every program will find it: other files may have a word in it, too. */
+/* As every program will find it: other sections and files may have a word in it, too. */
 static enum bearer_status try_account(const struct setup_plan *plan, struct bearer_error *err)
 {
     struct bearer_context *context;
     struct bearer_holder *holder;
+    const struct bearer_account *account;
     enum bearer_status st = environment_open(plan->arguments->choice, &context, err);
 
     if (st == BEARER_OK)
         st = bearer_context_find(context, somebody(plan), &holder, err);
-    if (st != BEARER_OK)
+    if (st != BEARER_OK) {
         bearer_error_prepend(err, "%s is written, but: ", plan->file);
+    } else {
+        account = bearer_holder_account(holder);
+        fflush(stdout);
+        if (strcmp(account->section, plan->section) != 0)
+            fprintf(stderr, "sasl-bearer: '%s' is covered by [%s] at %s, which comes before [%s]\n", somebody(plan),
+                    account->section, account->origin, plan->section);
+    }
     bearer_context_free(&context);
     return st;
 }
