@@ -205,6 +205,19 @@ static void wait_for_end(int pipe_end)
         left = end - bearer_monotonic();
 }
 
+/* Ends the child; most have ended themselves.  What crashes it is not ours: libsasl2 loads every plugin there is. */
+static void end_child(pid_t pid, struct bearer_error *err)
+{
+    int status = 0;
+
+    kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+        bearer_fail(err, BEARER_LOCAL, "the process that logs in crashes: signal %d (%s)", WTERMSIG(status),
+                    strsignal(WTERMSIG(status)));
+}
+
 static void run_child(struct trial *trial, const struct order *order)
 {
     int ends[2];
@@ -223,9 +236,7 @@ static void run_child(struct trial *trial, const struct order *order)
     close(ends[1]);
     if (pid > 0) {
         wait_for_end(ends[0]);
-        kill(pid, SIGKILL); /* most have ended */
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+        end_child(pid, &trial->err);
     } else {
         bearer_fail(&trial->err, BEARER_LOCAL, "cannot start a process: %m");
     }
@@ -249,6 +260,8 @@ static void distrust(struct trial *trial)
 static const char *stage_words(enum mail_stage stage)
 {
     switch (stage) {
+    case MAIL_NOT_BEGUN:
+        return "nobody gets as far as the server";
     case MAIL_CONNECTING:
         return "it cannot be reached";
     case MAIL_GREETING:
@@ -269,6 +282,10 @@ static const char *stage_words(enum mail_stage stage)
 static const char *usual_remedy(const struct order *order, const struct trial *trial)
 {
     switch (trial->session.stage) {
+    case MAIL_NOT_BEGUN:
+        return trial->err.status == BEARER_CONFIG
+                   ? "check oauth2_ca_file; in Postfix smtp_tls_CAfile"
+                   : "look at the areas plugin and postfix above: which plugins of others does libsasl2 load?";
     case MAIL_CONNECTING:
         return "check the host's name, DNS (in Postfix' jail: etc/resolv.conf there) and what firewalls let through";
     case MAIL_ENCRYPTING:

@@ -209,14 +209,14 @@ static void check_claims(struct check *check, const struct bearer_account *accou
     check_owner(check, account, claims);
 }
 
-static void check_life(struct check *check, const struct bearer_account *account, int64_t expires)
+/* One that is short from the start is meant, not one that is near its end: there a login fetches another. */
+static void check_life(struct check *check, const struct bearer_account *account, const struct bearer_outcome *outcome)
 {
     const struct bearer_service *service = account->service;
-    int64_t left = expires - bearer_now();
     char life[32];
 
-    command_duration(left, life, sizeof life);
-    if (service != NULL && service->long_life > left)
+    command_duration(outcome->expires - bearer_now(), life, sizeof life);
+    if (service != NULL && service->long_life > outcome->expires - outcome->issued)
         check_say(check, CHECK_WARNING, AREA, "sasl-bearer renew, or see why tokens are that short",
                   "it lives for %s: too short for High Volume Email (%s)", life, service->long_life_servers);
     else
@@ -258,7 +258,7 @@ static void look(struct check *check, const struct bearer_account *account)
         return;
     }
     claims = jwt_claims(bearer_secret_reveal(&outcome.token));
-    check_life(check, account, outcome.expires);
+    check_life(check, account, &outcome);
     if (claims != NULL)
         check_claims(check, account, claims);
     else

@@ -23,7 +23,16 @@ enum bearer_status mail_address_parse(const char *url, struct mail_address *addr
 const char *mail_protocol_name(enum mail_protocol protocol);
 const char *mail_protocol_sasl_service(enum mail_protocol protocol);
 
-enum mail_stage { MAIL_CONNECTING, MAIL_GREETING, MAIL_ENCRYPTING, MAIL_ASKING, MAIL_LOGGING_IN, MAIL_LOGGED_IN };
+enum mail_stage {
+    MAIL_NOT_BEGUN,
+    MAIL_CONNECTING,
+    MAIL_GREETING,
+    MAIL_ENCRYPTING,
+    MAIL_ASKING,
+    MAIL_LOGGING_IN,
+    MAIL_LOGGED_IN
+};
+
 enum mail_reply { MAIL_REPLY_OK, MAIL_REPLY_REFUSED, MAIL_REPLY_CHALLENGE };
 
 struct mail_session {
