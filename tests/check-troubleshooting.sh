@@ -39,6 +39,37 @@ def aadsts():
     return lines
 
 
+SERVER_WHO = {"H": "administrator here", "E": "administrator of Exchange", "A": "tenant's administrator", "U": "user",
+              "T": "nobody: it passes"}
+PROTOCOLS = {"imap": "IMAP", "pop3": "POP3", "smtp": "SMTP", "challenge": "a challenge before the refusal"}
+
+
+def expanded(expression, macros):
+    """A C expression of string literals and macros as one text."""
+    parts = re.findall(r'"(?:[^"\\]|\\.)*"|[A-Z_]+', expression)
+    return "".join(joined(part) if part[0] == '"' else macros[part] for part in parts)
+
+
+def server_texts():
+    source = open(os.path.join(top, "tool/server_texts.c"), encoding="utf-8").read().replace("\\\n", " ")
+    macros, heading, lines = {}, None, []
+    for name, value in re.findall(r"^#define ([A-Z_]+) +(.*)$", source, re.M):
+        macros[name] = expanded(value, macros) if '"' in value else value
+    body = source[source.index("rows[] = {"):source.index("\n};")]
+    body = re.sub(r"/\*.*?\*/", "", body)
+    part = r"((?:%s|[A-Z_]+|\s)+)" % STRING
+    for protocols, pattern, who, meaning, remedy in re.findall(
+            r'\{\s*"([^"]*)",\s*(%s),\s*([HEAUT]),%s,%s,' % (STRING, part, part), body):
+        name = ", ".join(PROTOCOLS[word] for word in protocols.split())
+        if name != heading:
+            lines += ["", f"### {name}", ""]
+        heading = name
+        shown = joined(pattern).rstrip("*").replace("*", "…")
+        remedy = expanded(remedy, macros).replace("{mailbox}", "MAILBOX").replace("{grantee}", "GRANTEE")
+        lines.append(row("`" + shown + "`", expanded(meaning, macros), SERVER_WHO[who], remedy))
+    return lines
+
+
 def put(text, name, lines):
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before, rest = text.split(begin)
@@ -46,7 +77,7 @@ def put(text, name, lines):
 
 
 old = open(page, encoding="utf-8").read()
-new = put(old, "catalogue.c", aadsts())
+new = put(put(old, "catalogue.c", aadsts()), "server_texts.c", server_texts())
 if new == old:
     print(f"{new.count(chr(10) + '* **')} rows agree")
 elif write:
