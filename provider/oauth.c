@@ -1,6 +1,7 @@
 /* oauth.c - see oauth.h */
 #include "provider/oauth.h"
 
+#include "credential/clock.h"
 #include "credential/secret.h"
 #include "credential/text.h"
 #include "provider/catalogue.h"
@@ -298,6 +299,34 @@ static enum bearer_status read_reply(const struct bearer_request *request, const
     return st;
 }
 
+/* What may be shown of a form; everything else is a secret, or may become one. */
+static bool is_public(const char *name)
+{
+    static const char *const names[] = { "grant_type", "client_id", "scope", "redirect_uri", "client_assertion_type" };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Notes what was asked and how it ended, for those who look closely. */
+static void note_request(const struct bearer_request *request, const char *endpoint, const struct http_field *form,
+                         const char *end, int64_t began)
+{
+    char line[500];
+    size_t used = (size_t)snprintf(line, sizeof line, "POST %.200s", endpoint);
+
+    for (; form->name != NULL && used < sizeof line; form++)
+        if (form->value != NULL)
+            used += (size_t)snprintf(line + used, sizeof line - used, " %s=%.120s", form->name,
+                                     is_public(form->name) ? form->value : "***");
+    if (used > sizeof line - 60)
+        used = sizeof line - 60;
+    snprintf(line + used, sizeof line - used, " -> %s in %lld ms", end, (long long)(bearer_monotonic() - began));
+    request->log(request->context, BEARER_LOG_NOTE, line);
+}
+
 enum bearer_status oauth_post(const struct bearer_request *request, const char *endpoint, const struct http_field *form,
                               int64_t deadline, struct oauth_reply *reply, struct bearer_error *err)
 {
@@ -311,8 +340,13 @@ enum bearer_status oauth_post(const struct bearer_request *request, const char *
         .deadline = deadline,
     };
     struct http_reply answer = HTTP_REPLY_INIT;
+    int64_t began = bearer_monotonic();
     enum bearer_status st = http_send(&http, &answer, err);
+    char end[24] = "no answer";
 
+    if (st == BEARER_OK)
+        snprintf(end, sizeof end, "HTTP %ld", answer.status);
+    note_request(request, endpoint, form, end, began);
     if (st == BEARER_OK)
         st = read_reply(request, endpoint, form, &answer, reply, err);
     http_reply_clear(&answer);

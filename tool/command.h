@@ -74,6 +74,9 @@ extern const struct command command_login, command_logout, command_token, comman
 /* Tells an error on standard error; gives the exit code that goes with it. */
 int command_fail(const struct bearer_error *err);
 
+/* Tells on standard output what went well, unless --quiet. */
+void command_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Finds a user's holder, telling if there is none.  NULL: *exit_out is set. */
 struct bearer_holder *command_find(struct bearer_context *context, const char *user, int *exit_out);
 

@@ -59,8 +59,9 @@ static char *libsasl2_path(void)
 
 static void tell(void *context, enum bearer_log_level level, const char *text)
 {
-    (void)context;
-    if (level != BEARER_LOG_NOTE)
+    const struct environment_choice *choice = context;
+
+    if (level == BEARER_LOG_ERROR || (level == BEARER_LOG_WARNING && !choice->quiet) || choice->verbose)
         fprintf(stderr, "sasl-bearer: %s\n", text);
 }
 
@@ -72,7 +73,7 @@ static bool is_system(const struct environment_choice *choice)
 enum bearer_status environment_open(const struct environment_choice *choice, struct bearer_context **context_out,
                                     struct bearer_error *err)
 {
-    struct bearer_setup setup = { .log = { tell, NULL } };
+    struct bearer_setup setup = { .log = { tell, (void *)(uintptr_t)choice } };
     bool system = is_system(choice);
     char *sasl_path = libsasl2_path(), *system_path = bearer_system_config_path(sasl_path);
     char *user_directory = system ? NULL : bearer_user_config_directory();

@@ -10,9 +10,12 @@ struct environment_choice {
     bool system;      /* --system: the system's files only */
     bool user;        /* --user: the user's files, then the system's */
     const char *conf; /* --conf FILE: this one only; NULL = none named */
+    bool verbose;     /* --verbose: tell notes too, each request among them */
+    bool quiet;       /* --quiet: errors only */
 };
 
-/* Gives the context for a choice; neither --system nor --user means --system for root and --user for all others. */
+/* Gives the context for a choice; neither --system nor --user means --system for root and --user for all others.  The choice is
+ * lent until the context ends. */
 enum bearer_status environment_open(const struct environment_choice *choice, struct bearer_context **context_out,
                                     struct bearer_error *err);
 

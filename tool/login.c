@@ -110,9 +110,9 @@ static int run(struct bearer_context *context, const struct arguments *arguments
         result = login_by_browser(context, holder, any_user);
     if (result != EX_OK)
         return result;
-    printf("%s is signed in. The sign-in is kept in %s.\n", account->name, bearer_holder_path(holder));
+    command_say("%s is signed in. The sign-in is kept in %s.\n", account->name, bearer_holder_path(holder));
     if (account->level == BEARER_LEVEL_SYSTEM)
-        printf("If Postfix uses it, run: postfix reload\n");
+        command_say("If Postfix uses it, run: postfix reload\n");
     return EX_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "tool/command.h"
 
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,8 @@ static const struct option options[] = {
 static const char general_help[] = "  --system       use the system's sasl.conf and tokens (what root does anyway)\n"
                                    "  --user         use your own sasl.conf, then the system's (what others do anyway)\n"
                                    "  --conf FILE    use this sasl.conf and no other\n"
+                                   "  --quiet        tell only what is wrong\n"
+                                   "  --verbose      tell each request too, its secrets masked\n"
                                    "  --help         tell about the command\n"
                                    "  --version      tell the version\n";
 
@@ -94,6 +97,19 @@ int command_fail(const struct bearer_error *err)
 {
     fprintf(stderr, PROGRAM ": %s\n", err->text);
     return bearer_status_row(err->status)->exit_code;
+}
+
+static bool quiet;
+
+void command_say(const char *format, ...)
+{
+    va_list arguments;
+
+    if (quiet)
+        return;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
 }
 
 struct bearer_holder *command_find(struct bearer_context *context, const char *user, int *exit_out)
@@ -202,7 +218,7 @@ static int check_line(const struct line *line)
     const struct command *command = line->command;
 
     for (const struct option *option = options; option->name != NULL; option++)
-        if (option->val < OPTION_SYSTEM && (line->arguments.given & ~command->accepts & (unsigned)option->val))
+        if (option->val < OPTION_SYSTEM && (line->arguments.given & ~(command->accepts | ARG_QUIET | ARG_VERBOSE) & (unsigned)option->val))
             return usage(option->name, "this command does not take the option");
     if (line->choice.system && line->choice.user)
         return usage("", "--system and --user exclude each other");
@@ -231,6 +247,8 @@ int main(int argc, char **argv)
     }
     if ((result = check_line(&line)) != EX_OK)
         return result;
+    line.choice.verbose = line.arguments.given & ARG_VERBOSE;
+    line.choice.quiet = quiet = line.arguments.given & ARG_QUIET;
     if (environment_open(&line.choice, &context, &err) != BEARER_OK)
         return command_fail(&err);
     line.arguments.choice = &line.choice;

@@ -26,7 +26,7 @@ static int renew(struct bearer_context *context, struct bearer_holder *holder, c
         bearer_error_prepend(&err, "%s: ", name);
         result = command_fail(&err);
     } else {
-        printf("%s: renewed, good for %s\n", name, command_duration(outcome.expires - bearer_now(), life, sizeof life));
+        command_say("%s: renewed, good for %s\n", name, command_duration(outcome.expires - bearer_now(), life, sizeof life));
     }
     bearer_outcome_clear(&outcome);
     return result;

@@ -252,6 +252,13 @@ check "and ends well" equals "0 " "$STATUS $ERR"
 run sasl_bearer renew --all
 check "a second time it has nothing to do" equals "0  1" "$STATUS $OUT $(counter token.refresh_token)"
 
+run sasl_bearer renew --quiet $B
+check "--quiet says nothing where all is well" equals "0  " "$STATUS $OUT $ERR"
+run sasl_bearer renew --verbose $B
+check "--verbose shows the request" says "/fabrikam.com/oauth2/v2.0/token grant_type=refresh_token client_id=$DELEGATED_CLIENT" "$ERR"
+check "with its secrets masked" says "refresh_token=***" "$ERR"
+check "and how it ended" says " -> HTTP 200 in " "$ERR"
+
 # ---- which configuration
 
 sed 's/fabrikam/nobodys/' "$SASL_CONF_PATH/sasl.conf" >"$S/other.conf"
