@@ -304,7 +304,7 @@ compare "commands in the synopsis of sasl-bearer(1)" commands.source commands.sy
 
 # "device ARG_DEVICE", from rows { "device", no_argument, NULL, ARG_DEVICE }
 sed -n 's/^ *{ "\([a-z-]*\)", *[a-z_]*_argument, NULL, \([A-Z_]*\) },/\1 \2/p' tool/main.c >"$T/arguments"
-grep ' OPTION_' "$T/arguments" | sed 's/ .*//' >"$T/general.source"
+grep -e ' OPTION_' -e ' ARG_QUIET$' -e ' ARG_VERBOSE$' "$T/arguments" | sed 's/ .*//' >"$T/general.source"
 page_section "$TOOL" OPTIONS | sed -n 's/^\.It Fl -\([a-z-]*\).*/\1/p' >"$T/general.page"
 compare "options with every command in sasl-bearer(1)" general.source general.page
 
