@@ -35,11 +35,6 @@ sick_url=https://localhost:$(json_member ports.answer_none <"$sick/ready.json")
     /usr/bin/python3 "$SICK_DIR/drive.py" conf "$sick" "$S/secret"
     section_delegated bob@fabrikam.com fabrikam.com | sed "s|token_endpoint:.*|token_endpoint: $sick_url/imtest/user/token|"
 } | sasl_conf
-# Sanitizers make everything slower.
-if [ -n "${SANITIZER:-}" ]; then
-    SICK_SLACK=3
-    export SICK_SLACK
-fi
 
 # The table takes its time; what goes through libsasl2 goes on meanwhile.
 /usr/bin/python3 "$SICK_DIR/drive.py" play "$sick" "$bindir/sasl-bearer" >"$S/drive.out" 2>&1 &
