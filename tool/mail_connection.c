@@ -251,7 +251,7 @@ static bool expect_host(SSL *tls, const char *host)
         return true;
     ERR_clear_error();
     X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name(tls, host) == 1 && X509_VERIFY_PARAM_set1_host(expected, host, 0) == 1;
+    return SSL_set_tlsext_host_name(tls, (char *)(uintptr_t)host) == 1 && X509_VERIFY_PARAM_set1_host(expected, host, 0) == 1;
 }
 
 static enum bearer_status shake_hands(struct mail_connection *connection, struct bearer_error *err)
