@@ -2,6 +2,7 @@
 #include "tool/check.h"
 
 #include "credential/text.h"
+#include "tool/output.h"
 
 #include <pwd.h>
 #include <sasl/sasl.h>
@@ -12,8 +13,6 @@
 #include <sys/utsname.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#define WIDTH 80 /* columns of text for people */
 
 static const struct {
     const char *word;
@@ -30,23 +29,6 @@ static void (*const areas[])(struct check *check) = { check_configuration, check
 
 /* ------------------------------------------------------------------ for people */
 
-/* Prints a text, wrapped, its lines after the first indented. */
-static void put_wrapped(const char *text, unsigned indent, unsigned column)
-{
-    const char *word;
-    size_t length;
-
-    while (bearer_text_word(&text, &word, &length)) {
-        if (column > indent && column + 1 + length > WIDTH) {
-            printf("\n%*s", (int)indent, "");
-            column = indent;
-        }
-        printf("%s%.*s", column > indent ? " " : "", (int)length, word);
-        column += (unsigned)length + (column > indent);
-    }
-    putchar('\n');
-}
-
 static void put_line(struct check *check, enum check_result result, const char *area, const char *text, const char *remedy)
 {
     static const unsigned indent = 10;
@@ -58,10 +40,10 @@ static void put_line(struct check *check, enum check_result result, const char *
         printf("\033[%sm%-9s\033[0m ", results[result].colour, results[result].word);
     else
         printf("%-9s ", results[result].word);
-    put_wrapped(text, indent, indent);
+    output_wrapped(text, indent, indent);
     if (remedy != NULL) {
         printf("%*s=> ", (int)indent, "");
-        put_wrapped(remedy, indent + 3, indent + 3);
+        output_wrapped(remedy, indent + 3, indent + 3);
     }
     fflush(stdout); /* what comes next may take its time */
 }
@@ -145,15 +127,6 @@ static int put_summary(struct check *check)
                check->counts[CHECK_WARNING], check->counts[CHECK_PROBLEM]);
     }
     return code;
-}
-
-/* Colour is for eyes: on a terminal, unless they said no (no-color.org). */
-static bool wants_colour(void)
-{
-    const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-    return isatty(STDOUT_FILENO) && (no_colour == NULL || *no_colour == '\0') &&
-           (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }
 
 /* ------------------------------------------------------------------ accounts */
@@ -257,7 +230,7 @@ static bool begin_report(struct check *check)
 
 static int run(struct bearer_context *context, const struct arguments *arguments)
 {
-    struct check check = { .context = context, .arguments = arguments, .user = arguments->user, .colour = wants_colour() };
+    struct check check = { .context = context, .arguments = arguments, .user = arguments->user, .colour = output_wants_colour() };
     struct bearer_error err = BEARER_ERROR_INIT;
     int code;
 

@@ -2,10 +2,12 @@
 #include "credential/clock.h"
 #include "credential/renewal.h"
 #include "tool/command.h"
+#include "tool/output.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #define EXPIRING (7 * 86400) /* seconds: a sign-in unused that near its end is worth a word */
 #define REFRESH_TOKEN_LIFE (90 * 86400) /* seconds since its last use, as Microsoft documents it */
@@ -120,6 +122,17 @@ static json_t *row_json(const struct row *row)
                      row->path);
 }
 
+/* One line for programs that read lines; a terminal is only so wide. */
+static void put_for_people(const struct row *row)
+{
+    int column = printf("%-32s %-14s %s:", row->name, row->provider != NULL ? row->provider : "-", row->standing->word);
+
+    if (isatty(STDOUT_FILENO))
+        output_wrapped(row->text, 4, (unsigned)column);
+    else
+        printf(" %s\n", row->text);
+}
+
 static void put_row(struct answer *answer, const struct row *row)
 {
     if (answer->list != NULL) {
@@ -127,7 +140,7 @@ static void put_row(struct answer *answer, const struct row *row)
     } else {
         if (answer->rows == 0)
             printf("%-32s %-14s %s\n", "ACCOUNT", "PROVIDER", "STATE");
-        printf("%-32s %-14s %s: %s\n", row->name, row->provider != NULL ? row->provider : "-", row->standing->word, row->text);
+        put_for_people(row);
     }
     answer->rows++;
     if (row->standing->exit_code > answer->worst)
