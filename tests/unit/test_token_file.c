@@ -91,6 +91,8 @@ static void take_log(void *context, enum bearer_log_level level, const char *tex
     size_t n = strlen(core.log);
 
     (void)context;
+    if (level == BEARER_LOG_NOTE && strncmp(text, "POST ", 5) == 0)
+        return; /* each request is noted */
     snprintf(core.log + n, sizeof core.log - n, "%s %s\n",
              level == BEARER_LOG_ERROR     ? "error"
              : level == BEARER_LOG_WARNING ? "warning"
