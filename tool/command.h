@@ -49,6 +49,7 @@ struct arguments {
     const char *values[ARG_BITS];   /* see arguments_value() */
     const char *list[ARG_LIST_MAX]; /* --server or --mailbox, which may be repeated */
     unsigned list_count;
+    const char *url;    /* NULL = none */
     const char *user;   /* NULL = none */
     const struct environment_choice *choice; /* which configuration it is, to open it anew */
 };
@@ -65,11 +66,12 @@ struct command {
     const char *help;  /* what the options mean */
     unsigned accepts;  /* argument bits */
     enum user_argument user;
+    bool wants_url; /* before the user */
     int (*run)(struct bearer_context *context, const struct arguments *arguments); /* gives the exit code */
 };
 
 extern const struct command command_login, command_logout, command_token, command_status, command_renew, command_check,
-    command_setup;
+    command_setup, command_connect;
 
 /* Tells an error on standard error; gives the exit code that goes with it. */
 int command_fail(const struct bearer_error *err);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -376,6 +377,73 @@ enum bearer_status mail_connection_write(struct mail_connection *connection, con
         }
     }
     return st;
+}
+
+/* ------------------------------------------------------------------ bytes, for those who wait themselves */
+
+int mail_connection_socket(const struct mail_connection *connection)
+{
+    return connection->socket;
+}
+
+/* What a call of OpenSSL, or of recv(2) and send(2), came to.  Servers that just hang up end TLS in no due form. */
+static ssize_t some(const struct mail_connection *connection, ssize_t result, short events, short *events_out)
+{
+    int error;
+
+    *events_out = 0;
+    if (result > 0)
+        return result;
+    if (connection->tls == NULL) {
+        *events_out = result < 0 && (errno == EAGAIN || errno == EINTR) ? events : 0;
+        return result;
+    }
+    error = SSL_get_error(connection->tls, (int)result);
+    ERR_clear_error();
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+        *events_out = error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
+    return error == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static size_t take_unread(struct mail_connection *connection, void *bytes, size_t size)
+{
+    size_t count = connection->end - connection->begin;
+
+    if (count > size)
+        count = size;
+    memcpy(bytes, connection->buffer + connection->begin, count);
+    connection->begin += count;
+    return count;
+}
+
+static int at_most_int(size_t size)
+{
+    return size < INT_MAX ? (int)size : INT_MAX;
+}
+
+ssize_t mail_connection_read_some(struct mail_connection *connection, void *bytes, size_t size, short *events_out)
+{
+    *events_out = 0;
+    if (connection->begin < connection->end)
+        return (ssize_t)take_unread(connection, bytes, size);
+    if (connection->tls != NULL)
+        return some(connection, SSL_read(connection->tls, bytes, at_most_int(size)), POLLIN, events_out);
+    return some(connection, recv(connection->socket, bytes, size, 0), POLLIN, events_out);
+}
+
+ssize_t mail_connection_write_some(struct mail_connection *connection, const void *bytes, size_t length, short *events_out)
+{
+    if (connection->tls != NULL)
+        return some(connection, SSL_write(connection->tls, bytes, at_most_int(length)), POLLOUT, events_out);
+    return some(connection, send(connection->socket, bytes, length, MSG_NOSIGNAL), POLLOUT, events_out);
+}
+
+void mail_connection_finish(struct mail_connection *connection)
+{
+    if (connection->tls != NULL)
+        (void)SSL_shutdown(connection->tls);
+    ERR_clear_error();
+    shutdown(connection->socket, SHUT_WR);
 }
 
 /* ------------------------------------------------------------------ ends */

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Whom to trust.  Read from files once, so that it works in a chroot jail later. */
 struct mail_trust;
@@ -40,6 +41,19 @@ enum bearer_status mail_connection_read_line(struct mail_connection *connection,
 
 enum bearer_status mail_connection_write(struct mail_connection *connection, const char *bytes, size_t length,
                                          struct bearer_error *err);
+
+/* ---- for those who carry bytes both ways: nothing here waits, and the deadline counts no more */
+
+/* Lends the socket, to be poll(2)ed. */
+int mail_connection_socket(const struct mail_connection *connection);
+
+/* As read(2) and write(2), but that -1 has two meanings: *events_out tells what the socket has to be polled for before it is
+ * tried again; where it is 0 the connection broke.  read: 0 = the server has ended it, in due form. */
+ssize_t mail_connection_read_some(struct mail_connection *connection, void *bytes, size_t size, short *events_out);
+ssize_t mail_connection_write_some(struct mail_connection *connection, const void *bytes, size_t length, short *events_out);
+
+/* Tells the server that nothing more will come. */
+void mail_connection_finish(struct mail_connection *connection);
 
 /* Writes "address;port" of either end, the form libsasl2 wants; "" if that is not known. */
 void mail_connection_ends(const struct mail_connection *connection, char *local, char *remote, size_t size);

@@ -12,7 +12,8 @@
 #define PROGRAM "sasl-bearer"
 
 static const struct command *const commands[] = {
-    &command_login, &command_logout, &command_token, &command_status, &command_renew, &command_check, &command_setup, NULL,
+    &command_login, &command_logout, &command_token, &command_status, &command_renew, &command_check, &command_setup,
+    &command_connect, NULL,
 };
 
 enum general_option { OPTION_SYSTEM = 1 << ARG_BITS, OPTION_USER, OPTION_CONF, OPTION_HELP, OPTION_VERSION };
@@ -208,6 +209,8 @@ static int read_line(int argc, char **argv, struct line *line)
     }
     if (optind < argc && (line->command = find_command(argv[optind++])) == NULL)
         return usage(argv[optind - 1], "unknown command");
+    if (optind < argc && line->command->wants_url)
+        line->arguments.url = argv[optind++];
     if (optind < argc)
         line->arguments.user = argv[optind++];
     return optind < argc ? usage(argv[optind], "one user at a time") : EX_OK;
@@ -222,6 +225,8 @@ static int check_line(const struct line *line)
             return usage(option->name, "this command does not take the option");
     if (line->choice.system && line->choice.user)
         return usage("", "--system and --user exclude each other");
+    if (command->wants_url && line->arguments.url == NULL)
+        return usage(command->name, "this command wants a URL, such as imaps://outlook.office365.com, and a user name");
     if (command->user == USER_REQUIRED && line->arguments.user == NULL)
         return usage(command->name, "this command wants a user name");
     return EX_OK;

@@ -5,7 +5,7 @@ _sasl_bearer_options() {
     local general='--system --user --conf --help'
     case $1 in
     login) echo "$general --device --with-refresh-token --any-user" ;;
-    logout) echo "$general" ;;
+    logout | connect) echo "$general" ;;
     token) echo "$general --renew --format" ;;
     status) echo "$general --json" ;;
     renew) echo "$general --all --watch" ;;
@@ -25,7 +25,7 @@ _sasl_bearer_users() {
 
 _sasl_bearer() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' word
-    local commands='login logout token status renew check setup'
+    local commands='login logout token status renew check setup connect'
 
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case " $commands " in *" $word "*) command=$word ;; esac
@@ -41,7 +41,11 @@ _sasl_bearer() {
         case $current in
         -*) mapfile -t COMPREPLY < <(compgen -W "$(_sasl_bearer_options "$command")" -- "$current") ;;
         *)
-            [ -z "$command" ] || commands=$(_sasl_bearer_users)
+            case $command:$previous in
+            :*) ;;
+            connect:connect) commands='imap:// imaps:// pop3:// pop3s:// smtp:// smtps://' ;;
+            *) commands=$(_sasl_bearer_users) ;;
+            esac
             mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current")
             ;;
         esac

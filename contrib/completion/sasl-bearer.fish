@@ -4,7 +4,7 @@ function __sasl_bearer_users
     sasl-bearer status 2>/dev/null | awk 'NR > 1 && $1 !~ /[*?]/ { print $1 }'
 end
 
-set -l commands login logout token status renew check setup
+set -l commands login logout token status renew check setup connect
 complete -c sasl-bearer -f
 complete -c sasl-bearer -n "not __fish_seen_subcommand_from $commands" -a login -d 'sign in as a user and keep the sign-in'
 complete -c sasl-bearer -n "not __fish_seen_subcommand_from $commands" -a logout -d 'forget a sign-in'
@@ -13,7 +13,9 @@ complete -c sasl-bearer -n "not __fish_seen_subcommand_from $commands" -a status
 complete -c sasl-bearer -n "not __fish_seen_subcommand_from $commands" -a renew -d 'fetch a new access token now'
 complete -c sasl-bearer -n "not __fish_seen_subcommand_from $commands" -a check -d 'look at everything and say what is wrong'
 complete -c sasl-bearer -n "not __fish_seen_subcommand_from $commands" -a setup -d 'write sasl.conf, say what else to do'
+complete -c sasl-bearer -n "not __fish_seen_subcommand_from $commands" -a connect -d 'log in, then be a pipe to the server'
 complete -c sasl-bearer -n "__fish_seen_subcommand_from $commands" -a '(__sasl_bearer_users)'
+complete -c sasl-bearer -n '__fish_seen_subcommand_from connect' -a 'imaps:// imap:// pop3s:// pop3:// smtp:// smtps://'
 complete -c sasl-bearer -l system -d "the system's sasl.conf and tokens"
 complete -c sasl-bearer -l user -d 'your own sasl.conf'
 complete -c sasl-bearer -l conf -r -F -d 'this sasl.conf and no other'
