@@ -123,8 +123,9 @@ static int put_summary(struct check *check)
         putchar('\n');
         json_decref(document);
     } else if (!(check->arguments->given & ARG_QUIET)) {
-        printf("\n%u ok, %u skipped, %u warnings, %u problems\n", check->counts[CHECK_OK], check->counts[CHECK_SKIPPED],
-               check->counts[CHECK_WARNING], check->counts[CHECK_PROBLEM]);
+        printf("\n%u ok, %u skipped, %u warning%s, %u problem%s\n", check->counts[CHECK_OK], check->counts[CHECK_SKIPPED],
+               check->counts[CHECK_WARNING], check->counts[CHECK_WARNING] == 1 ? "" : "s", check->counts[CHECK_PROBLEM],
+               check->counts[CHECK_PROBLEM] == 1 ? "" : "s");
     }
     return code;
 }

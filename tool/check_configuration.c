@@ -80,10 +80,10 @@ static void look_at_files(struct check *check)
     if (conf == NULL && say_hidden_file(check))
         return;
     if (count == 0)
-        check_say(check, CHECK_PROBLEM, AREA, "write " SYSCONFDIR "/sasl2/sasl.conf: see sasl.conf(5)",
+        check_say(check, CHECK_PROBLEM, AREA, "run sasl-bearer setup, or write " SYSCONFDIR "/sasl2/sasl.conf: see sasl.conf(5)",
                   "there is no sasl.conf, so the plugin offers nothing to any program");
     else if (!bearer_context_is_configured(check->context))
-        check_say(check, CHECK_PROBLEM, AREA, "write a section for the mailboxes: see sasl.conf(5)",
+        check_say(check, CHECK_PROBLEM, AREA, "run sasl-bearer setup, or write a section for the mailboxes: see sasl.conf(5)",
                   "sasl.conf makes no account, so the plugin offers nothing to any program");
 }
 

@@ -134,8 +134,12 @@ static void say_token(struct check *check, const struct bearer_account *account,
     int64_t now = bearer_now();
     char life[32];
 
+    bool passes = token->failure == BEARER_LATER || token->failure == BEARER_PEER || token->failure == BEARER_LOCAL;
+
     if (token->failed != 0)
-        check_say(check, CHECK_WARNING, AREA, NULL, "%s: the last attempt to get a token failed: %s", name, token->text);
+        check_say(check, passes ? CHECK_WARNING : CHECK_PROBLEM, AREA,
+                  passes ? NULL : "once that is mended, run sasl-bearer renew --all: it is not waited for then",
+                  "%s: the last attempt to get a token failed: %s", name, token->text);
     else if (bearer_token_usable(token, &account->margin, now))
         check_say(check, CHECK_OK, AREA, NULL, "%s: there is a token, good for %s", name,
                   command_duration(token->expires - now, life, sizeof life));

@@ -93,6 +93,7 @@ struct answer {
     struct bearer_context *context;
     json_t *list; /* --json; NULL = a table on standard output */
     unsigned rows;
+    bool everybody; /* nobody in particular was asked about */
     int worst;    /* exit code; sysexits happen to rise with the need for a person: 75, 77, 78 */
 };
 
@@ -164,6 +165,8 @@ static void put_account(void *data, struct bearer_holder *holder, const char *na
         return;
     }
     account = bearer_holder_account(holder);
+    if (answer->everybody && account->level == BEARER_LEVEL_SYSTEM && geteuid() != 0)
+        return; /* the system's tokens are root's business, and may not be looked at */
     row.provider = account->provider_name;
     row.path = bearer_holder_path(holder);
     if (account->provider->flags & BEARER_WANTS_PASSWORD) {
@@ -193,7 +196,7 @@ static void put_list(struct answer *answer)
 
 static int run(struct bearer_context *context, const struct arguments *arguments)
 {
-    struct answer answer = { context, NULL, 0, EX_OK };
+    struct answer answer = { .context = context, .everybody = arguments->user == NULL };
     struct bearer_holder *holder = NULL;
     int result;
 
