@@ -66,8 +66,9 @@ struct call {
     struct bearer_failure failure; /* without its texts */
     int64_t lifetime, refresh_in;
     char *access_token;
-    char *texts[TEXTS_MAX]; /* everything it said; the failure's text and cause come first */
+    char *texts[TEXTS_MAX]; /* everything it said */
     size_t text_count;
+    size_t told; /* where the failure's text stands, and its cause behind it */
     int64_t took; /* ms */
 };
 
@@ -278,6 +279,7 @@ static void take_failure(void *context, const struct bearer_failure *failure)
     call->failures++;
     call->failure = *failure;
     call->failure.text = call->failure.cause = NULL;
+    call->told = call->text_count;
     keep_text(call, failure->text != NULL ? failure->text : "");
     keep_text(call, failure->cause != NULL ? failure->cause : "");
 }
@@ -422,7 +424,8 @@ static void judge_success(const struct call *call)
 
 static void judge_failure(const struct call *call)
 {
-    const char *text = call->failures > 0 ? call->texts[0] : "", *cause = call->failures > 0 ? call->texts[1] : "";
+    bool was_told = call->failures > 0 && call->told + 1 < call->text_count;
+    const char *text = was_told ? call->texts[call->told] : "", *cause = was_told ? call->texts[call->told + 1] : "";
     size_t length = strlen(text);
 
     question(call->failures == 1, "a failure is told once");
@@ -444,7 +447,7 @@ static void judge(const struct call *call)
     question(as_expected, what);
     if (!as_expected)
         printf("# it came to %s: %s\n", call->returned < BEARER_STATUS_COUNT ? statuses[call->returned] : "nothing known",
-               call->text_count > 0 && !tells_a_secret(call) ? call->texts[0] : "");
+               call->failures > 0 && !tells_a_secret(call) ? call->texts[call->told] : "");
     if (call->returned == BEARER_OK)
         judge_success(call);
     else

@@ -60,8 +60,11 @@ static size_t room(const struct buffer *buffer)
 static char *room_begin(struct buffer *buffer, size_t *size)
 {
     if (buffer->end == BUFFER_SIZE) {
-        memmove(buffer->bytes, buffer->bytes + buffer->begin, held(buffer));
-        buffer->end = held(buffer);
+        size_t count = held(buffer);
+
+        for (size_t i = 0; i < count; i++) /* as memmove() does, whose fortified form valgrind takes for memcpy() */
+            buffer->bytes[i] = buffer->bytes[buffer->begin + i];
+        buffer->end = count;
         buffer->begin = 0;
     }
     *size = BUFFER_SIZE - buffer->end;
