@@ -163,7 +163,7 @@ static bool is_in_the_way(const struct job *job)
 static bool remembered(const struct job *job, const struct bearer_token *token, int64_t now, struct bearer_error *err)
 {
     if (!bearer_token_backing_off(token, now) || (job->demand.flags & BEARER_OBTAIN_RENEW) ||
-        (token->mark != bearer_credential_mark(job->context, job->holder->account) && !is_in_the_way(job)))
+        (!is_in_the_way(job) && token->mark != bearer_credential_mark(job->context, job->holder->account)))
         return false;
     bearer_fail(err, token->failure, "%s", token->text);
     if (err != NULL) {
@@ -181,11 +181,12 @@ static enum verdict judge(const struct job *job, const struct bearer_token *toke
     int64_t now = bearer_now();
     const struct bearer_margin margin = bearer_account_margin(account, job->demand.server, token->expires - now);
     bool per_identity = account->provider->flags & BEARER_PER_IDENTITY;
-    bool renewable = (!per_identity || token->refresh_token.length > 0) && !is_in_the_way(job);
 
     *usable_out = is_bound(token, account) && bearer_token_usable(token, &margin, now);
     if (*usable_out && !(job->demand.flags & BEARER_OBTAIN_RENEW))
-        return renewable && bearer_token_due(token, &margin, now) ? VERDICT_EARLY : VERDICT_USE;
+        return bearer_token_due(token, &margin, now) && (!per_identity || token->refresh_token.length > 0) && !is_in_the_way(job)
+                   ? VERDICT_EARLY
+                   : VERDICT_USE;
     if (per_identity && (!is_bound(token, account) || token->refresh_token.length == 0))
         return not_signed_in(job, token, err);
     if (is_bound(token, account) && remembered(job, token, now, err)) {
