@@ -88,28 +88,32 @@ static void say(struct check *check, enum check_result result, const char *area,
     free(text);
 }
 
+/* Gives the text, or NULL without memory. */
+static char *formatted(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+
+static char *formatted(const char *format, va_list arguments)
+{
+    char *text;
+
+    return vasprintf(&text, format, arguments) < 0 ? NULL : text;
+}
+
 void check_say(struct check *check, enum check_result result, const char *area, const char *remedy, const char *format, ...)
 {
     va_list arguments;
-    char *text;
 
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        text = NULL;
+    say(check, result, area, remedy != NULL ? strdup(remedy) : NULL, formatted(format, arguments));
     va_end(arguments);
-    say(check, result, area, remedy != NULL ? strdup(remedy) : NULL, text);
 }
 
 void check_say_remedy(struct check *check, enum check_result result, const char *area, char *remedy, const char *format, ...)
 {
     va_list arguments;
-    char *text;
 
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        text = NULL;
+    say(check, result, area, remedy, formatted(format, arguments));
     va_end(arguments);
-    say(check, result, area, remedy, text);
 }
 
 static int put_summary(struct check *check)
