@@ -320,6 +320,20 @@ token_file() {
     printf '%s/%s-%s.token\n' "$STORE" "$1" "$(printf '%s' "$2" | sed 's/%/%25/g; s/\*/%2A/g; s/-/%2D/g')"
 }
 
+# page_block PAGE NAME: prints the block of that page of doc/ which is marked for this script as NAME:
+#     <!-- tests/recipes/program.sh runs this one: NAME -->
+# So a page whose configuration is wrong fails.  The caller puts our servers' ports in place of the world's.
+page_block() {
+    page_marker="<!-- tests/${integration_dir##*/}/${0##*/} runs this one: $2 -->"
+    awk -v marker="$page_marker" '$0 == marker { on = 1; next }
+        on && /^    / { printf "%s%s\n", empty, substr($0, 5); empty = ""; inside = 1; next }
+        inside && /^$/ { empty = empty "\n"; next }
+        inside { exit }' "$top_srcdir/doc/$1" | grep '' || {
+        echo "doc/$1 has no block below $page_marker" >&2
+        return 1
+    }
+}
+
 # ---- somebody without rights, as on a desktop
 
 USER_ID=59322
