@@ -30,8 +30,7 @@ static void note_mistake(struct reader *r, char **slot, const char *text)
 {
     if (*slot != NULL)
         return;
-    *slot = r->line > 0 ? bearer_text_format("%s:%u: %s", r->file->path, r->line, text)
-                        : bearer_text_format("%s", text);
+    *slot = r->line > 0 ? bearer_text_format("%s:%u: %s", r->file->path, r->line, text) : strdup(text);
     if (*slot == NULL)
         r->nomem = true;
 }
@@ -331,7 +330,7 @@ static void read_drop_ins(struct reader *r, const char *directory)
     int count = scandir(directory, &names, is_conf, by_name);
 
     for (int i = 0; i < count; i++) {
-        char *path = bearer_text_format("%s/%s", directory, names[i]->d_name);
+        char *path = bearer_text_join(directory, "/", names[i]->d_name, NULL);
 
         if (path == NULL)
             r->nomem = true;
@@ -344,10 +343,10 @@ static void read_drop_ins(struct reader *r, const char *directory)
 }
 
 /* Reads DIRECTORY/sasl.conf and DIRECTORY/sasl.conf.d.  True if either was there. */
-static bool read_directory(struct reader *r, const char *directory, size_t length, bool drop_ins)
+static bool read_directory(struct reader *r, const char *directory, bool drop_ins)
 {
-    char *path = bearer_text_format("%.*s/sasl.conf", (int)length, directory);
-    char *extra = bearer_text_format("%.*s/sasl.conf.d", (int)length, directory);
+    char *path = bearer_text_join(directory, "/sasl.conf", NULL);
+    char *extra = bearer_text_join(directory, "/sasl.conf.d", NULL);
     bool found = false;
 
     if (path == NULL || extra == NULL) {
@@ -362,16 +361,17 @@ static bool read_directory(struct reader *r, const char *directory, size_t lengt
     return found || r->config->levels[r->level].files != NULL;
 }
 
+/* The first directory of a path that has something to say; one that is relative says nothing. */
 static void read_system(struct reader *r, const char *path)
 {
-    r->level = BEARER_LEVEL_SYSTEM;
-    while (path != NULL && *path != '\0') {
-        size_t length = strcspn(path, ":");
+    char *copy = path != NULL ? strdup(path) : NULL, *rest = copy, *directory;
 
-        if (length > 0 && path[0] == '/' && read_directory(r, path, length, true))
-            return;
-        path += length + (path[length] == ':');
-    }
+    r->level = BEARER_LEVEL_SYSTEM;
+    r->nomem = path != NULL && copy == NULL;
+    while ((directory = strsep(&rest, ":")) != NULL)
+        if (directory[0] == '/' && read_directory(r, directory, true))
+            break;
+    free(copy);
 }
 
 enum bearer_status bearer_config_load(const struct bearer_config_places *places, struct bearer_config **config_out,
@@ -393,7 +393,7 @@ enum bearer_status bearer_config_load(const struct bearer_config_places *places,
         read_system(&r, places->system_path);
         if (places->user_directory != NULL) {
             r.level = BEARER_LEVEL_USER;
-            read_directory(&r, places->user_directory, strlen(places->user_directory), false);
+            read_directory(&r, places->user_directory, false);
         }
     }
     if (r.nomem) {

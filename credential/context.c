@@ -339,12 +339,12 @@ static enum bearer_status add_holder(struct bearer_context *context, const char 
     holder->account = *account;
     *account = NULL; /* taken */
     holder->next = context->holders;
-    context->holders = holder;
+    context->holders = holder; /* whole: others may be looking */
     *holder_out = holder;
     return BEARER_OK;
 }
 
-static struct bearer_holder *known_holder(const struct bearer_context *context, const char *user)
+static struct bearer_holder *known_holder(struct bearer_context *context, const char *user)
 {
     struct bearer_holder *holder = context->holders;
 
@@ -370,14 +370,17 @@ enum bearer_status bearer_context_find(struct bearer_context *context, const cha
                                        struct bearer_holder **holder_out, struct bearer_error *err)
 {
     char *name = bearer_text_lower(user);
-    enum bearer_status st;
+    enum bearer_status st = BEARER_OK;
 
     *holder_out = NULL;
     if (name == NULL)
         return bearer_fail(err, BEARER_NOMEM, "out of memory");
-    bearer_guard_lock(&context->guard);
-    st = find_locked(context, name, holder_out, err);
-    bearer_guard_unlock(&context->guard);
+    *holder_out = known_holder(context, name);
+    if (*holder_out == NULL) {
+        bearer_guard_lock(&context->guard);
+        st = find_locked(context, name, holder_out, err);
+        bearer_guard_unlock(&context->guard);
+    }
     free(name);
     return st;
 }

@@ -57,7 +57,7 @@ struct bearer_context {
     struct bearer_log log;
 
     struct bearer_guard guard; /* for the lists, the keepers and reading their stores; never held over the network */
-    struct bearer_holder *holders;
+    _Atomic(struct bearer_holder *) holders; /* may be walked without the guard: one that is in the list stays as it is */
     struct bearer_keeper *keepers;
     struct bearer_kept_file *files;
     struct bearer_loaded *loaded;

@@ -15,9 +15,8 @@ char *bearer_system_config_path(const char *libsasl2_path)
 
     if (wanted != NULL && (*wanted == '\0' || (libsasl2_path != NULL && strcmp(wanted, libsasl2_path) == 0)))
         wanted = NULL; /* libsasl2 says the same: no need to look twice */
-    return bearer_text_format("%s%s%s%s%s", wanted != NULL ? wanted : "", wanted != NULL ? ":" : "",
-                              libsasl2_path != NULL ? libsasl2_path : "", libsasl2_path != NULL ? ":" : "",
-                              SYSCONFDIR "/sasl2");
+    return bearer_text_join(wanted != NULL ? wanted : "", wanted != NULL ? ":" : "", libsasl2_path != NULL ? libsasl2_path : "",
+                            libsasl2_path != NULL ? ":" : "", SYSCONFDIR "/sasl2", NULL);
 }
 
 static bool is_ours(const char *directory)
@@ -65,11 +64,14 @@ static const char *xdg(const char *variable)
 /* Runs whenever a program initialises libsasl2, so it asks no name service. */
 char *bearer_user_config_directory(void)
 {
-    const char *base = xdg("XDG_CONFIG_HOME"), *home = own_home();
+    const char *base = xdg("XDG_CONFIG_HOME"), *home;
 
-    if (geteuid() == 0 || (base == NULL && home == NULL))
+    if (geteuid() == 0)
         return NULL;
-    return base != NULL ? bearer_text_format("%s/sasl2", base) : bearer_text_format("%s/.config/sasl2", home);
+    if (base != NULL)
+        return bearer_text_join(base, "/sasl2", NULL);
+    home = own_home();
+    return home != NULL ? bearer_text_join(home, "/.config/sasl2", NULL) : NULL;
 }
 
 const char *bearer_system_store(void)
@@ -83,10 +85,10 @@ char *bearer_user_store(void)
     char *home, *path = NULL;
 
     if (base != NULL)
-        return bearer_text_format("%s/sasl-bearer", base);
+        return bearer_text_join(base, "/sasl-bearer", NULL);
     home = home_directory();
     if (home != NULL)
-        path = bearer_text_format("%s/.local/state/sasl-bearer", home);
+        path = bearer_text_join(home, "/.local/state/sasl-bearer", NULL);
     else if (service != NULL)
         path = strdup(service);
     free(home);
@@ -97,7 +99,7 @@ char *bearer_credential_path(const char *name)
 {
     const char *directory = secure_getenv("CREDENTIALS_DIRECTORY");
 
-    return directory != NULL && directory[0] == '/' ? bearer_text_format("%s/%s", directory, name) : NULL;
+    return directory != NULL && directory[0] == '/' ? bearer_text_join(directory, "/", name, NULL) : NULL;
 }
 
 const char *bearer_provider_directory(void)

@@ -63,7 +63,7 @@ static enum bearer_status check(const char *path, const struct bearer_provider *
 enum bearer_status bearer_provider_load(const char *directory, const char *oauth2_provider, unsigned flags,
                                         const struct bearer_provider **provider_out, struct bearer_error *err)
 {
-    char *path = bearer_text_format("%s/%s.so", directory, module_name(oauth2_provider));
+    char *path = bearer_text_join(directory, "/", module_name(oauth2_provider), ".so", NULL);
     const struct bearer_provider *provider;
     enum bearer_status st;
     void *module;

@@ -72,7 +72,7 @@ char *bearer_store_path(const char *directory, const char *provider, const char 
     char *first = encode(provider), *second = encode(key), *path = NULL;
 
     if (first != NULL && second != NULL)
-        path = bearer_text_format("%s/%s-%s" SUFFIX, directory, first, second);
+        path = bearer_text_join(directory, "/", first, "-", second, SUFFIX, NULL);
     free(first);
     free(second);
     return path;

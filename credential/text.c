@@ -34,6 +34,27 @@ char *bearer_text_lower(const char *text)
     return copy;
 }
 
+char *bearer_text_join(const char *first, ...)
+{
+    va_list parts;
+    size_t length = 0;
+    char *text, *end;
+
+    va_start(parts, first);
+    for (const char *part = first; part != NULL; part = va_arg(parts, const char *))
+        length += strlen(part);
+    va_end(parts);
+    text = end = malloc(length + 1);
+    if (text == NULL)
+        return NULL;
+    *end = '\0';
+    va_start(parts, first);
+    for (const char *part = first; part != NULL; part = va_arg(parts, const char *))
+        end = stpcpy(end, part);
+    va_end(parts);
+    return text;
+}
+
 char *bearer_text_format(const char *format, ...)
 {
     va_list arguments;

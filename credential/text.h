@@ -11,6 +11,10 @@ void bearer_text_to_lower(char *text);
 /* Gives a copy in ASCII lower case, or NULL without memory.  Free it. */
 char *bearer_text_lower(const char *text);
 
+/* Gives these texts, up to a NULL, one behind the other, or NULL without memory.  Free it.  For what every program that
+ * initialises libsasl2 runs: the first use of printf costs as much as reading sasl.conf. */
+char *bearer_text_join(const char *first, ...) __attribute__((sentinel));
+
 /* Gives a printf'd string, or NULL without memory.  Free it. */
 char *bearer_text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -107,41 +107,42 @@ static enum bearer_status keep_names(struct session *session, const struct beare
     return st;
 }
 
-static int ask_names(struct session *session, const sasl_utils_t *utils, sasl_interact_t **prompt_need)
+/* Gives libsasl2's code, SASL_OK and SASL_INTERACT among them; a failure of ours also stands in *err.  So does the next. */
+static int ask_names(struct session *session, const sasl_utils_t *utils, sasl_interact_t **prompt_need, struct bearer_error *err)
 {
     struct bearer_answer answers[] = {
         { .id = SASL_CB_AUTHNAME, .prompt = "User name (who signs in)" },
         { .id = SASL_CB_USER, .prompt = "Mailbox to open (empty: your own)" },
     };
-    struct bearer_error err = BEARER_ERROR_INIT;
     int result;
 
     if (session->user != NULL)
         return SASL_OK;
     result = bearer_ask(utils, prompt_need, answers, 2);
     if (result == SASL_BADPARAM)
-        bearer_fail(&err, BEARER_USAGE, "the program did not say which user to log in as, and cannot be asked");
-    if (result == SASL_OK)
-        (void)keep_names(session, &answers[0], &answers[1], &err);
+        bearer_fail(err, BEARER_USAGE, "the program did not say which user to log in as, and cannot be asked");
+    if (result == SASL_OK && keep_names(session, &answers[0], &answers[1], err) != BEARER_OK)
+        result = SASL_BADPARAM;
     bearer_answers_clear(answers, 2);
-    return err.status != BEARER_OK ? fail(session, utils, &err) : result;
+    return result;
 }
 
 static int ask_password(const struct session *session, const sasl_utils_t *utils, sasl_interact_t **prompt_need,
-                        struct bearer_secret *password)
+                        struct bearer_secret *password, struct bearer_error *err)
 {
     struct bearer_answer answer = { .id = SASL_CB_PASS, .prompt = "Access token, or its file" };
-    struct bearer_error err = BEARER_ERROR_INIT;
     int result;
 
     if (!(bearer_holder_account(session->holder)->provider->flags & BEARER_WANTS_PASSWORD))
         return SASL_OK;
     result = bearer_ask(utils, prompt_need, &answer, 1);
-    if (result == SASL_BADPARAM || (result == SASL_OK && answer.value.length == 0))
-        bearer_fail(&err, BEARER_USAGE,
+    if (result == SASL_OK && answer.value.length == 0)
+        result = SASL_BADPARAM;
+    if (result == SASL_BADPARAM)
+        bearer_fail(err, BEARER_USAGE,
                     "provider password_field expects the access token, or its file's path, as the program's password, which is empty");
     bearer_secret_take(password, &answer.value);
-    return err.status != BEARER_OK ? fail(session, utils, &err) : result;
+    return result;
 }
 
 /* libsasl2 wants both identities told before a mechanism succeeds, and may strip blanks from them. */
@@ -165,6 +166,11 @@ static const char *port_of(const char *remote, char port[SERVICE_MAX])
     if (semicolon == NULL || strlen(semicolon + 1) >= SERVICE_MAX)
         return NULL;
     return strcpy(port, semicolon + 1);
+}
+
+static enum bearer_status find_holder(struct session *session, struct bearer_error *err)
+{
+    return session->holder != NULL ? BEARER_OK : bearer_context_find(session->context, session->user, &session->holder, err);
 }
 
 static enum bearer_status build_message(struct session *session, const sasl_client_params_t *params, const char *mailbox,
@@ -197,19 +203,15 @@ static int first_step(struct session *session, sasl_client_params_t *params, sas
     struct bearer_secret password = BEARER_SECRET_INIT;
     int result;
 
-    if ((result = ask_names(session, params->utils, prompt_need)) != SASL_OK)
-        return result;
-    if (session->holder == NULL &&
-        bearer_context_find(session->context, session->user, &session->holder, &err) != BEARER_OK)
-        return fail(session, params->utils, &err);
-    if ((result = ask_password(session, params->utils, prompt_need, &password)) == SASL_OK &&
+    if ((result = ask_names(session, params->utils, prompt_need, &err)) == SASL_OK && find_holder(session, &err) == BEARER_OK &&
+        (result = ask_password(session, params->utils, prompt_need, &password, &err)) == SASL_OK &&
         (result = canonicalise(session, params, oparams)) == SASL_OK)
         (void)build_message(session, params, oparams->user, bearer_secret_reveal(&password), &err);
     bearer_secret_clear(&password);
-    if (result != SASL_OK)
-        return result;
     if (err.status != BEARER_OK)
         return fail(session, params->utils, &err);
+    if (result != SASL_OK)
+        return result;
     session->sent = 1;
     *clientout = bearer_secret_reveal(&session->message);
     *clientoutlen = (unsigned)session->message.length;
