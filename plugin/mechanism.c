@@ -189,7 +189,7 @@ static enum bearer_status build_message(struct session *session, const sasl_clie
     if (st == BEARER_OK) {
         session->issued = outcome.issued;
         message.port = port_of(params->ipremoteport, port);
-        message.token = bearer_secret_reveal(&outcome.token);
+        message.token = &outcome.token;
         st = session->mechanism->build(&message, &session->message, err);
     }
     bearer_outcome_clear(&outcome);

@@ -44,7 +44,7 @@ static void write_xoauth2(struct writer *w, const struct bearer_message *message
     put(w, "user=");
     put(w, message->mailbox);
     put(w, SEPARATOR "auth=Bearer ");
-    put(w, message->token);
+    put_bytes(w, message->token->bytes, message->token->length);
     put(w, SEPARATOR SEPARATOR);
 }
 
@@ -64,17 +64,22 @@ static void write_oauthbearer(struct writer *w, const struct bearer_message *mes
         put(w, SEPARATOR);
     }
     put(w, "auth=Bearer ");
-    put(w, message->token);
+    put_bytes(w, message->token->bytes, message->token->length);
     put(w, SEPARATOR SEPARATOR);
 }
 
-static enum bearer_status check(const char *what, const char *part, bool required, struct bearer_error *err)
+static enum bearer_status check(const char *what, const char *part, size_t length, bool required, struct bearer_error *err)
 {
-    if (part == NULL || *part == '\0')
+    if (length == 0)
         return required ? bearer_fail(err, BEARER_USAGE, "there is no %s", what) : BEARER_OK;
-    if (bearer_text_has_control(part, strlen(part)))
+    if (bearer_text_has_control(part, length))
         return bearer_fail(err, BEARER_USAGE, "the %s holds control characters", what);
     return BEARER_OK;
+}
+
+static enum bearer_status check_text(const char *what, const char *part, bool required, struct bearer_error *err)
+{
+    return check(what, part, part != NULL ? strlen(part) : 0, required, err);
 }
 
 static enum bearer_status build(const struct bearer_message *message,
@@ -84,10 +89,10 @@ static enum bearer_status build(const struct bearer_message *message,
     struct writer w = { NULL, 0 };
     enum bearer_status st;
 
-    if ((st = check("user name", message->mailbox, true, err)) != BEARER_OK ||
-        (st = check("server name", message->host, false, err)) != BEARER_OK ||
-        (st = check("server's port", message->port, false, err)) != BEARER_OK ||
-        (st = check("access token", message->token, true, err)) != BEARER_OK)
+    if ((st = check_text("user name", message->mailbox, true, err)) != BEARER_OK ||
+        (st = check_text("server name", message->host, false, err)) != BEARER_OK ||
+        (st = check_text("server's port", message->port, false, err)) != BEARER_OK ||
+        (st = check("access token", message->token->bytes, message->token->length, true, err)) != BEARER_OK)
         return st;
     write(&w, message);
     if ((st = bearer_secret_reserve(out, w.length, err)) != BEARER_OK)

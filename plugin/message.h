@@ -9,7 +9,7 @@ struct bearer_message {
     const char *mailbox; /* as the user typed it */
     const char *host;    /* the server, or NULL; only OAUTHBEARER sends it */
     const char *port;    /* in digits, or NULL; only OAUTHBEARER sends it */
-    const char *token;
+    const struct bearer_secret *token;
 };
 
 /* Gives "user=" mailbox ^A "auth=Bearer " token ^A ^A.

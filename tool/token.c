@@ -63,7 +63,7 @@ typedef enum bearer_status build_function(const struct bearer_message *message, 
 
 static enum bearer_status print_message(const struct output *output, build_function *build, struct bearer_error *err)
 {
-    const struct bearer_message message = { .mailbox = output->user, .token = bearer_secret_reveal(output->token) };
+    const struct bearer_message message = { .mailbox = output->user, .token = output->token };
     struct bearer_secret text = BEARER_SECRET_INIT;
     enum bearer_status st = build(&message, &text, err);
 

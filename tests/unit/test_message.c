@@ -3,10 +3,13 @@
 #include "tests/unit/scratch.h"
 
 #include <sasl/saslutil.h>
+#include <stdint.h>
 #include <string.h>
 
 #define A            "\001"
 #define SAMPLE_TOKEN "EwBAAl3BAAUFFpUAo7J3Ve0bjLBWZWCclRC3EoAA"
+
+#define TOKEN(text)  (&(struct bearer_secret){ .bytes = (char *)(uintptr_t)(text), .length = sizeof(text) - 1 })
 
 /* What comes of one message; NULL = it is refused with that text. */
 struct message_case {
@@ -19,72 +22,72 @@ struct message_case {
 
 static const struct message_case cases[] = {
     { "Microsoft's documented sample",
-      { "test@contoso.onmicrosoft.com", NULL, NULL, SAMPLE_TOKEN },
+      { "test@contoso.onmicrosoft.com", NULL, NULL, TOKEN(SAMPLE_TOKEN) },
       "user=test@contoso.onmicrosoft.com" A "auth=Bearer " SAMPLE_TOKEN A A,
       "n,a=test@contoso.onmicrosoft.com," A "auth=Bearer " SAMPLE_TOKEN A A,
       NULL },
     { "RFC 7628 section 4.1: host and port go into OAUTHBEARER only",
-      { "user@example.com", "server.example.com", "143", "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" },
+      { "user@example.com", "server.example.com", "143", TOKEN("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==") },
       "user=user@example.com" A "auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" A A,
       "n,a=user@example.com," A "host=server.example.com" A "port=143" A
       "auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" A A,
       NULL },
     { "a host without a port",
-      { "u@x", "h", NULL, "t" },
+      { "u@x", "h", NULL, TOKEN("t") },
       "user=u@x" A "auth=Bearer t" A A,
       "n,a=u@x," A "host=h" A "auth=Bearer t" A A,
       NULL },
     { "a port without a host",
-      { "u@x", NULL, "587", "t" },
+      { "u@x", NULL, "587", TOKEN("t") },
       "user=u@x" A "auth=Bearer t" A A,
       "n,a=u@x," A "port=587" A "auth=Bearer t" A A,
       NULL },
     { "an empty host and port are as none",
-      { "u@x", "", "", "t" },
+      { "u@x", "", "", TOKEN("t") },
       "user=u@x" A "auth=Bearer t" A A,
       "n,a=u@x," A "auth=Bearer t" A A,
       NULL },
     { "a comma and an equals sign are escaped in the GS2 header only (RFC 5801 section 4)",
-      { "a,b=c@x", NULL, NULL, "t=" },
+      { "a,b=c@x", NULL, NULL, TOKEN("t=") },
       "user=a,b=c@x" A "auth=Bearer t=" A A,
       "n,a=a=2Cb=3Dc@x," A "auth=Bearer t=" A A,
       NULL },
     { "what looks escaped already is escaped again",
-      { "=2C,=3D", NULL, NULL, "t" },
+      { "=2C,=3D", NULL, NULL, TOKEN("t") },
       "user==2C,=3D" A "auth=Bearer t" A A,
       "n,a==3D2C=2C=3D3D," A "auth=Bearer t" A A,
       NULL },
     { "the name goes as typed: case, blanks, UTF-8",
-      { "J\xc3\xb6rg Test@X", NULL, NULL, "t" },
+      { "J\xc3\xb6rg Test@X", NULL, NULL, TOKEN("t") },
       "user=J\xc3\xb6rg Test@X" A "auth=Bearer t" A A,
       "n,a=J\xc3\xb6rg Test@X," A "auth=Bearer t" A A,
       NULL },
-    { "no mailbox", { NULL, NULL, NULL, "t" }, NULL, NULL, "there is no user name" },
-    { "an empty mailbox", { "", NULL, NULL, "t" }, NULL, NULL, "there is no user name" },
-    { "no token", { "u@x", NULL, NULL, NULL }, NULL, NULL, "there is no access token" },
-    { "an empty token", { "u@x", NULL, NULL, "" }, NULL, NULL, "there is no access token" },
+    { "no mailbox", { NULL, NULL, NULL, TOKEN("t") }, NULL, NULL, "there is no user name" },
+    { "an empty mailbox", { "", NULL, NULL, TOKEN("t") }, NULL, NULL, "there is no user name" },
+    { "no token", { "u@x", NULL, NULL, &(struct bearer_secret)BEARER_SECRET_INIT }, NULL, NULL, "there is no access token" },
+    { "an empty token", { "u@x", NULL, NULL, TOKEN("") }, NULL, NULL, "there is no access token" },
     { "a mailbox that would add a field",
-      { "u@x" A "auth=Bearer stolen", NULL, NULL, "t" },
+      { "u@x" A "auth=Bearer stolen", NULL, NULL, TOKEN("t") },
       NULL,
       NULL,
       "the user name holds control characters" },
     { "a mailbox with a line end",
-      { "u@x\r\nA1 LOGOUT", NULL, NULL, "t" },
+      { "u@x\r\nA1 LOGOUT", NULL, NULL, TOKEN("t") },
       NULL,
       NULL,
       "the user name holds control characters" },
-    { "a mailbox with DEL", { "u@x\x7f", NULL, NULL, "t" }, NULL, NULL, "the user name holds control characters" },
+    { "a mailbox with DEL", { "u@x\x7f", NULL, NULL, TOKEN("t") }, NULL, NULL, "the user name holds control characters" },
     { "a host that would add a field",
-      { "u@x", "h" A "auth=", NULL, "t" },
+      { "u@x", "h" A "auth=", NULL, TOKEN("t") },
       NULL,
       NULL,
       "the server name holds control characters" },
     { "a port that would add a field",
-      { "u@x", "h", "1" A, "t" },
+      { "u@x", "h", "1" A, TOKEN("t") },
       NULL,
       NULL,
       "the server's port holds control characters" },
-    { "a token with a line end", { "u@x", NULL, NULL, "t\n" }, NULL, NULL, "the access token holds control characters" },
+    { "a token with a line end", { "u@x", NULL, NULL, TOKEN("t\n") }, NULL, NULL, "the access token holds control characters" },
 };
 
 typedef enum bearer_status build_function(const struct bearer_message *message, struct bearer_secret *out,
@@ -126,7 +129,7 @@ static void microsofts_sample_in_base64_is_theirs_byte_for_byte(void **state)
 {
     static const char expected[] = "dXNlcj10ZXN0QGNvbnRvc28ub25taWNyb3NvZnQuY29tAWF1dGg9QmVhcmVyIEV3QkFBbDNCQUFVRkZwVUFvN0oz"
                                    "VmUwYmpMQldaV0NjbFJDM0VvQUEBAQ==";
-    const struct bearer_message sample = { "test@contoso.onmicrosoft.com", "outlook.office365.com", "993", SAMPLE_TOKEN };
+    const struct bearer_message sample = { "test@contoso.onmicrosoft.com", "outlook.office365.com", "993", TOKEN(SAMPLE_TOKEN) };
     struct bearer_secret out = BEARER_SECRET_INIT;
     char text[256];
     unsigned length;
@@ -144,10 +147,10 @@ static void every_control_character_is_refused_everywhere(void **state)
 
     (void)state;
     for (int c = 1; c < 0x80; c++) {
-        const char bad[] = { 'a', (char)c, 'b', '\0' };
+        char bad[] = { 'a', (char)c, 'b', '\0' };
         enum bearer_status expected = c < 0x20 || c == 0x7f ? BEARER_USAGE : BEARER_OK;
-        const struct bearer_message in_mailbox = { bad, NULL, NULL, "t" }, in_host = { "u", bad, NULL, "t" },
-                                    in_port = { "u", NULL, bad, "t" }, in_token = { "u", NULL, NULL, bad };
+        const struct bearer_message in_mailbox = { bad, NULL, NULL, TOKEN("t") }, in_host = { "u", bad, NULL, TOKEN("t") },
+                                    in_port = { "u", NULL, bad, TOKEN("t") }, in_token = { "u", NULL, NULL, TOKEN(bad) };
         const struct bearer_message *all[] = { &in_mailbox, &in_host, &in_port, &in_token };
 
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -161,7 +164,7 @@ static void every_control_character_is_refused_everywhere(void **state)
 static void the_longest_token_fits(void **state)
 {
     static char token[BEARER_TOKEN_MAX + 1];
-    const struct bearer_message message = { "u@x", "h", "1", token };
+    const struct bearer_message message = { "u@x", "h", "1", TOKEN(token) };
     struct bearer_secret out = BEARER_SECRET_INIT;
 
     (void)state;
@@ -177,8 +180,8 @@ static void the_longest_token_fits(void **state)
 
 static void a_message_replaces_the_one_before(void **state)
 {
-    const struct bearer_message longer = { "long@example.com", NULL, NULL, "long-token" },
-                                shorter = { "u", NULL, NULL, "t" };
+    const struct bearer_message longer = { "long@example.com", NULL, NULL, TOKEN("long-token") },
+                                shorter = { "u", NULL, NULL, TOKEN("t") };
     struct bearer_secret out = BEARER_SECRET_INIT;
 
     (void)state;
