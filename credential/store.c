@@ -23,7 +23,8 @@
 #define MAGIC "SASLBTK1"
 #define BYTE_ORDER_MARK 0x01020304u
 #define FORMAT 1
-#define FLAG_VOLATILE 0x0001 /* its fsync failed: current for readers, first to be overwritten */
+#define FLAG_VOLATILE 0x0001   /* its fsync failed: current for readers, first to be overwritten */
+#define FLAG_EXPENDABLE 0x0002 /* holds no refresh token: nothing that cannot be had again */
 #define SLOT_SIZE 40960      /* bytes; whole pages, and room for BEARER_RECORD_MAX */
 #define FILE_SIZE (2 * SLOT_SIZE)
 
@@ -543,9 +544,10 @@ enum bearer_status bearer_store_read(struct bearer_store *store, const struct be
 
 /* ------------------------------------------------------------------ writing */
 
-static void fill_header(const struct slot_header *before, struct slot_header *header, const struct bearer_secret *record)
+static void fill_header(const struct slot_header *before, struct slot_header *header, const struct bearer_secret *record,
+                        uint16_t flags)
 {
-    *header = (struct slot_header){ .byte_order = BYTE_ORDER_MARK, .format = FORMAT };
+    *header = (struct slot_header){ .byte_order = BYTE_ORDER_MARK, .format = FORMAT, .flags = flags };
     memcpy(header->magic, MAGIC, sizeof header->magic);
     header->file_id = before->file_id;
     while (header->file_id == 0)
@@ -616,6 +618,18 @@ static bool is_synced(const struct bearer_store *store, const struct view *view)
            memcmp(&view->headers[view->best], &store->synced, sizeof store->synced) == 0;
 }
 
+static bool is_expendable(const struct slot_header *header)
+{
+    return !header_plausible(header) || (header->flags & FLAG_EXPENDABLE);
+}
+
+/* Whether a write need not wait for the disk: a power cut can take nothing but what can be had again.  The state that is replaced
+ * counts, and so does the one whose slot is filled: whoever signs out wants a refresh token gone. */
+static bool may_be_lazy(const struct view *view, uint16_t flags)
+{
+    return (flags & FLAG_EXPENDABLE) && is_expendable(&view->headers[0]) && is_expendable(&view->headers[1]);
+}
+
 /* Whether the file may be written: it is still ours, and so is its lock (POSIX locks end when anybody in this process closes the
  * file). */
 static enum bearer_status still_ours(const struct bearer_store *store, struct bearer_error *err)
@@ -632,27 +646,30 @@ static enum bearer_status still_ours(const struct bearer_store *store, struct be
     return BEARER_OK;
 }
 
-static enum bearer_status write_locked(struct bearer_store *store, const struct bearer_secret *record, bool *stored,
-                                       struct bearer_error *err)
+static enum bearer_status write_locked(struct bearer_store *store, const struct bearer_secret *record, uint16_t flags,
+                                       bool *stored, struct bearer_error *err)
 {
     static const struct slot_header nothing = { .sequence = 0 };
     struct slot_header header;
     struct view view;
     enum bearer_status st;
-    bool durable;
+    bool lazy, durable;
     int slot, fd = store->file.fd;
 
     if ((st = still_ours(store, err)) != BEARER_OK || (st = prepare(store->path, fd, err)) != BEARER_OK)
         return st;
     if ((st = view_read(store->path, fd, &view, err)) != BEARER_OK)
         return st;
-    durable = is_synced(store, &view) || settle(fd, &view);
+    lazy = may_be_lazy(&view, flags);
+    durable = lazy || is_synced(store, &view) || settle(fd, &view);
     slot = slot_to_fill(&view, durable);
-    fill_header(view.best >= 0 ? &view.headers[view.best] : &nothing, &header, record);
+    fill_header(view.best >= 0 ? &view.headers[view.best] : &nothing, &header, record, flags);
     view_clear(&view);
     if (!write_slot(fd, slot, &header, record))
         return bearer_fail(err, BEARER_LOCAL, "cannot write token file '%s': %m", store->path);
     *stored = true;
+    if (lazy)
+        return BEARER_OK;
     if (sync_file(fd)) {
         store->synced = header;
     } else {
@@ -670,7 +687,7 @@ enum bearer_status bearer_store_write(struct bearer_store *store, const struct b
     bool stored = false;
 
     if (st == BEARER_OK)
-        st = write_locked(store, &record, &stored, err);
+        st = write_locked(store, &record, token->refresh_token.length == 0 ? FLAG_EXPENDABLE : 0, &stored, err);
     if (stored_out != NULL)
         *stored_out = stored;
     bearer_secret_clear(&record);

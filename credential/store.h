@@ -58,8 +58,9 @@ struct bearer_store_mark {
 };
 struct bearer_store_mark bearer_store_mark(const struct bearer_store *store);
 
-/* Writes a new state; the lock must be held.  BEARER_OK: it is on disk.  BEARER_LOCAL: it is not, or a power cut may undo
- * it; the state before is never lost.  *stored_out, if not NULL: whether readers see the new state. */
+/* Writes a new state; the lock must be held.  BEARER_OK: it is on disk, or will be; the latter only where neither it nor what it
+ * takes the place of has a refresh token, so that a power cut loses nothing that cannot be had again.  BEARER_LOCAL: it is not, or
+ * a power cut may undo it; the state before is never lost.  *stored_out, if not NULL: whether readers see the new state. */
 enum bearer_status bearer_store_write(struct bearer_store *store, const struct bearer_token *token, bool *stored_out,
                                       struct bearer_error *err);
 

@@ -5,12 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct number_lengths number_lengths = { 20, 12000 };
+struct number_lengths number_lengths = { 20, 12000, 0 };
+
+bool number_is_expendable(long number)
+{
+    return number >= 0 && number < 64 && (number_lengths.expendable >> number & 1);
+}
 
 static size_t length_of(long number, unsigned which)
 {
     unsigned long mixed = ((unsigned long)number * 2 + which) * 2654435761u;
 
+    if (which && number_is_expendable(number))
+        return 0;
     return number_lengths.least + mixed / 64 % (number_lengths.most - number_lengths.least + 1);
 }
 
@@ -27,9 +34,12 @@ static void spell(long number, unsigned which, char *text, size_t length)
 static enum bearer_status set(struct bearer_secret *secret, long number, unsigned which, struct bearer_error *err)
 {
     size_t length = length_of(number, which);
-    char *text = malloc(length);
+    char *text;
     enum bearer_status st;
 
+    if (length == 0)
+        return BEARER_OK;
+    text = malloc(length);
     if (text == NULL)
         return bearer_fail(err, BEARER_NOMEM, "out of memory");
     spell(number, which, text, length);
@@ -52,9 +62,12 @@ enum bearer_status number_make(long number, struct bearer_token *token_out, stru
 static bool spells(const struct bearer_secret *secret, long number, unsigned which)
 {
     size_t length = length_of(number, which);
-    char *text = malloc(length);
+    char *text;
     bool same;
 
+    if (length == 0)
+        return secret->length == 0;
+    text = malloc(length);
     if (text == NULL)
         return false;
     spell(number, which, text, length);

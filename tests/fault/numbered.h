@@ -16,8 +16,12 @@
 /* Lengths of tokens; "most" is the longest. */
 struct number_lengths {
     size_t least, most;
+    unsigned long expendable; /* bit N: state N has no refresh token */
 };
 extern struct number_lengths number_lengths;
+
+/* Whether state NUMBER has nothing that cannot be had again. */
+bool number_is_expendable(long number);
 
 /* Makes state NUMBER; clear it. */
 enum bearer_status number_make(long number, struct bearer_token *token_out, struct bearer_error *err);
