@@ -9,34 +9,12 @@ D=bob@fabrikam.com
 WHAT_TO_DO='make a new one, add it to the registration, then put it in place of the old'
 WHEN_ENDED='make a new one and add it to the registration'
 
-# A clock that is ahead by as many seconds as the environment says.
-ahead_source() {
-    cat <<'END'
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    long result = syscall(SYS_clock_gettime, clock, now);
-    const char *ahead = getenv("AHEAD");
-
-    if (result == 0 && clock == CLOCK_REALTIME && ahead != NULL)
-        now->tv_sec += atol(ahead);
-    return (int)result;
-}
-END
-}
-
 # in_days NUMBER COMMAND...: with a clock that many days and a minute ahead.
-in_days() (
-    AHEAD=$(($1 * 86400 + 60))
-    LD_PRELOAD=${SANITIZER:+$SANITIZER:}$S/ahead.so ASAN_OPTIONS=detect_leaks=0
-    export AHEAD LD_PRELOAD ASAN_OPTIONS
+in_days() {
+    in_days_seconds=$(($1 * 86400 + 60))
     shift
-    "$@"
-)
+    ahead "$in_days_seconds" "$@"
+}
 
 # day NUMBER: the date that many days from now; epoch DATE: when it begins.
 day() {
@@ -101,8 +79,7 @@ warns_not() {
 
 integration_begin
 entra_start
-ahead_source >"$S/ahead.c"
-fixture cc -shared -fPIC -o "$S/ahead.so" "$S/ahead.c"
+clock_begin
 
 # ---- a secret, whose end sasl.conf tells
 

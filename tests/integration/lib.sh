@@ -290,6 +290,22 @@ with_plugin() (
     "$@"
 )
 
+# clock_begin: makes CLOCK, to be preloaded into programs whose clock is to be AHEAD seconds ahead.
+clock_begin() {
+    CLOCK=$S/clock.so
+    fixture cc -D_GNU_SOURCE -shared -fPIC -o "$CLOCK" "$top_srcdir/tests/integration/clock.c"
+}
+
+# ahead SECONDS COMMAND...: with a clock that much ahead.
+ahead() (
+    AHEAD=$1
+    LD_PRELOAD=${SANITIZER:+$SANITIZER:}$CLOCK
+    [ -z "${SANITIZER:-}" ] || ASAN_OPTIONS=detect_leaks=0
+    export AHEAD LD_PRELOAD ASAN_OPTIONS
+    shift
+    "$@"
+)
+
 # cyrus_login PROGRAM PORT USER MECHANISM [OPTION...]: imtest, pop3test or smtptest; succeeds if the server let USER in.
 # What these programs show of their own side, the token among it, is left out.
 cyrus_login() {

@@ -33,35 +33,10 @@ const struct bearer_provider bearer_provider = {
 END
 }
 
-# A clock that is two minutes late.
-past_source() {
-    cat <<'END'
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    long result = syscall(SYS_clock_gettime, clock, now);
-
-    if (result == 0 && clock == CLOCK_REALTIME)
-        now->tv_sec -= 120;
-    return (int)result;
-}
-END
-}
-
 # shared_object NAME: compiles NAME.c.
 shared_object() {
     cc -D_GNU_SOURCE -shared -fPIC -I "${include_dir%/*}" -o "$S/$1.so" "$S/$1.c"
 }
-
-# in_the_past COMMAND...
-in_the_past() (
-    LD_PRELOAD=${SANITIZER:+$SANITIZER:}$S/past.so ASAN_OPTIONS=detect_leaks=0
-    export LD_PRELOAD ASAN_OPTIONS
-    "$@"
-)
 
 # The sections of sasl.conf.
 app_only() {
@@ -144,8 +119,7 @@ trap 'rm -f "$provider_dir/$module.so"; integration_clean' EXIT
 entra_start
 servers_start
 module_source >"$S/module.c"
-past_source >"$S/past.c"
-fixture shared_object past
+clock_begin
 fixture shared_object module
 fixture cp "$S/module.so" "$provider_dir/$module.so"
 closed_port=$(mail_port "$S/closed")
@@ -161,7 +135,7 @@ sections | sasl_conf
 settings '{"access_token_lifetime": 1}'
 sign_in erin@fabrikam.com
 settings '{"access_token_lifetime": 3600}'
-fixture in_the_past sasl_bearer renew rejected@contoso.com >"$S/renew.out"
+fixture ahead -120 sasl_bearer renew rejected@contoso.com >"$S/renew.out"
 
 relay_start --set smtp_sender_dependent_authentication=yes --set smtp_destination_concurrency_failed_cohort_limit=0 \
     --set "smtp_sasl_password_maps=texthash:$S/logins"

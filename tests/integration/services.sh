@@ -22,26 +22,6 @@ servers_of_the_world() {
     mount --bind "$S/hosts" /etc/hosts
 }
 
-# A clock that is ahead by as many seconds as the environment says.
-ahead_source() {
-    cat <<'END'
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    long result = syscall(SYS_clock_gettime, clock, now);
-    const char *ahead = getenv("AHEAD");
-
-    if (result == 0 && clock == CLOCK_REALTIME && ahead != NULL)
-        now->tv_sec += atol(ahead);
-    return (int)result;
-}
-END
-}
-
 # world_conf: as sasl_conf, but that the services' own servers are believed.
 world_conf() {
     sasl_conf
@@ -87,21 +67,14 @@ aged() {
     rm -f "$STORE"/*
     sasl_bearer renew $A >"$S/renew.out"
     control counters/reset '{}' >/dev/null
-    aged_output=$(
-        LD_PRELOAD=$S/ahead.so AHEAD=$1
-        export LD_PRELOAD AHEAD
-        [ -z "${SANITIZER:-}" ] || LD_PRELOAD=$SANITIZER:$LD_PRELOAD ASAN_OPTIONS=detect_leaks=0
-        [ -z "${SANITIZER:-}" ] || export ASAN_OPTIONS
-        run_smtptest "$2" "$SMTPD_PORT" $A XOAUTH2
-    ) || { printf '%s\n' "$aged_output" | grep -v '^C: '; return 1; }
+    aged_output=$(ahead "$1" run_smtptest "$2" "$SMTPD_PORT" $A XOAUTH2) || { printf '%s\n' "$aged_output" | grep -v '^C: '; return 1; }
     counter token.client_credentials
 }
 
 integration_begin
 trap 'umount /etc/hosts 2>/dev/null; integration_clean' EXIT
 entra_start
-ahead_source >"$S/ahead.c"
-fixture cc -shared -fPIC -o "$S/ahead.so" "$S/ahead.c"
+clock_begin
 fixture servers_of_the_world
 for host in $GMAIL $HVE; do
     python3 "$top_srcdir/tests/entra/entra.py" --issue "$entra" $host
@@ -192,7 +165,7 @@ check "microsoft365: gmail is not sent the token" stays_here $GMAIL $A
 rm -f "$STORE"/*
 sasl_bearer renew $A >"$S/renew.out"
 control counters/reset '{}' >/dev/null
-[ -n "${SANITIZER:-}" ] || set -- --smtp-env "LD_PRELOAD=$S/ahead.so" --smtp-env AHEAD=3000
+[ -n "${SANITIZER:-}" ] || set -- --smtp-env "LD_PRELOAD=$CLOCK" --smtp-env AHEAD=3000
 if [ $# -gt 0 ]; then
     relay_start --relay $HVE --login "$A:" "$@"
     relay_send $A alice@contoso.com
