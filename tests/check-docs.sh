@@ -2,10 +2,12 @@
 # check-docs.sh - do the manuals say what the sources do, and nothing else?
 #
 # Options with values, defaults and bounds, providers, services, commands with their options, states and formats, the
-# members of provider.h: each is taken from the sources and from the manual pages, and the two are compared both ways.
+# members of provider.h: each is taken from the sources and from the manual pages, and the two are compared both ways; so
+# are the options of commands with the completions.
 # Then: error texts in sasl.conf(5) are of a form that the sources have, its samples are configurations that the command
 # accepts, the example of sasl-bearer-provider(7) compiles, links in Markdown lead somewhere, options and commands named
-# anywhere exist, lines are not too long, manual pages are free of mandoc's warnings.
+# anywhere exist, blocks that a test is said to run are run by it, lines are not too long, manual pages are free of mandoc's
+# warnings.
 #
 # The pages' conventions stand at their beginning.  Runs from the tree; top_srcdir from the environment or from $0.  The
 # samples are tried with the command in top_builddir, else in bindir; where there is neither, they are not.
@@ -379,6 +381,52 @@ page_section "$PROVIDER" "THE REQUEST" | awk '/^\.Ss/ { on = /What arrives/ } on
     >"$T/arrives.page"
 compare "options as they arrive, in sasl-bearer-provider(7)" arrives.source arrives.page
 
+# ---- completions: the options of each command, and no others
+
+while read -r command; do
+    sed "/^version\$/d; s/^/$command /" "$T/general.source"
+done <"$T/commands.source" | cat - "$T/accepts.source" >"$T/completed.source"
+for command in $(cat "$T/commands.source"); do
+    # shellcheck disable=SC2016 # bash's
+    bash -c '. contrib/completion/sasl-bearer.bash && _sasl_bearer_options "$1"' bash "$command" | grep -o -e '--[a-z-]*' |
+        sed "s/^--/$command /"
+done >"$T/completed.bash"
+compare "options in the completion for bash" completed.source completed.bash
+
+# An entry of _arguments begins '--NAME or '*--NAME; a command's are behind "NAME)".
+awk -v commands="$(tr '\n' ' ' <"$T/commands.source")" 'BEGIN { count = split(commands, command, " ") }
+function options(to, line) {
+    while (match(line, /[\047"*]--[a-z-]+/)) {
+        found[to] = found[to] " " substr(line, RSTART + 3, RLENGTH - 3)
+        line = substr(line, RSTART + RLENGTH)
+    }
+}
+/^    general=\(/ { to = "general" }
+/^    [a-z]+\) / { to = substr($1, 1, length($1) - 1) }
+to != "" { options(to, $0) }
+/;;|^    \)/ { to = "" }
+END {
+    for (i = 1; i <= count; i++) {
+        n = split(found["general"] found[command[i]], name, " ")
+        for (j = 1; j <= n; j++)
+            print command[i], name[j]
+    }
+}' contrib/completion/_sasl-bearer >"$T/completed.zsh"
+compare "options in the completion for zsh" completed.source completed.zsh
+
+# A line is of some commands, "-n '__fish_seen_subcommand_from NAME...'", or of all.
+awk -v commands="$(tr '\n' ' ' <"$T/commands.source")" '
+/^complete / && match($0, / -l [a-z-]+/) {
+    name = substr($0, RSTART + 4, RLENGTH - 4)
+    of = commands
+    if (match($0, /from [a-z ]+\047/))
+        of = substr($0, RSTART + 5, RLENGTH - 6)
+    n = split(of, command, " ")
+    for (i = 1; name != "version" && i <= n; i++)
+        print command[i], name
+}' contrib/completion/sasl-bearer.fish >"$T/completed.fish"
+compare "options in the completion for fish" completed.source completed.fish
+
 # ---- the example is a provider
 
 checked=$((checked + 1))
@@ -439,6 +487,22 @@ while read -r file; do
         fi
     done <"$T/links"
 done <"$T/markdown"
+
+# ---- blocks that a test runs as they stand
+
+# A page says <!-- SCRIPT runs this one: NAME -->, the script page_block PAGE NAME.
+grep -ho '^<!-- [^ ]* runs this one: [^ ]* -->$' doc/*.md | sed 's/^<!-- //; s/ -->$//; s/ runs this one: / /' >"$T/marked"
+while read -r script name; do
+    checked=$((checked + 1))
+    if [ ! -x "$script" ]; then
+        complain "a page names $script, which is no test"
+    elif ! grep -qwF -e "$name" "$script"; then
+        complain "$script does not run the block $name of its page"
+    fi
+done <"$T/marked"
+sed -n 's/^\(tests\/recipes\/[^ ]*\) .*/\1/p' "$T/marked" >"$T/recipes_marked"
+find tests/recipes -name '*.sh' -perm -u+x >"$T/recipes"
+compare "recipes" recipes recipes_marked
 
 # ---- the manual pages as such
 

@@ -101,7 +101,9 @@ setup --system --yes $APPLICATION --make-certificate "$T/relay.pem" --mailbox re
     complain "setup --app-only fails"
 # shellcheck disable=SC2086
 setup --system --yes $PERSON bob@fabrikam.com >"$T/person" || complain "setup --delegated fails"
-cat "$T/application" "$T/person" | bare >"$T/said"
+: >"$T/none.conf"
+"$tool" login --conf "$T/none.conf" carol@fabrikam.com >"$T/nobody" 2>&1 # who has no client id yet is told about all of it
+cat "$T/application" "$T/person" "$T/nobody" | bare >"$T/said"
 grep -o '^https://[^ ]*' "$T/said" | sort -u | stand_in "$GUIDE" "a link that setup prints"
 grep -o '^[A-Z]*\.[A-Z][A-Za-z.]*' "$T/said" | sort -u >"$T/permissions"
 [ "$(grep -c . "$T/permissions")" -ge 6 ] || complain "setup names too few permissions; has its form changed?"
@@ -109,16 +111,18 @@ sed 's/.*/`&`/' "$T/permissions" | words_in "$GUIDE" "a permission that setup na
 # and the steps' own words, in which portal and guide must agree
 printf '%s\n' 'App registrations' 'New registration' 'Certificates & secrets' 'New client secret' 'API permissions' \
     'APIs my organization uses' 'Office 365 Exchange Online' 'Grant admin consent' 'Enterprise applications' \
+    'Managed application in local directory' \
     'Mobile and desktop applications' 'http://localhost' >"$T/words"
 words_in "$GUIDE" "a word of the portal's" <"$T/words"
-grep -v 'New client secret' "$T/words" | words_in "$T/said" "a word of the portal's"
+tr '\n' ' ' <"$T/said" >"$T/said_on" # setup folds its lines
+grep -v 'New client secret' "$T/words" | words_in "$T/said_on" "a word of the portal's"
 for cloud in public usgov usgov_dod china; do
     # shellcheck disable=SC2086
     setup --system --yes $PERSON --cloud "$cloud" bob@fabrikam.com | sed -n 's/^In \(https:.*\):$/\1/p; s/^relayhost = \[\(.*\)\]:587/\1/p'
 done | sed 's|^https://entra|entra|' | sort -u >"$T/clouds"
 grep -v '^smtp.office365.com$' "$T/clouds" | words_in "$GUIDE" "a portal or relay that setup names"
 
-sed -n '/^# \/etc\/postfix\/sasl_passwd/,/^smtp_sasl_tls_verified/p' "$T/application" |
+sed -n '/^# \/etc\/postfix\/sasl_passwd/,/^smtp_sasl_tls_verified/p' "$T/application" | sed '/^#.*;$/{N;s/\n#//;}' |
     sed 's|^\(smtp_tls_CAfile = \).*|\1/etc/ssl/certs/ca-certificates.crt|' >"$T/recipe"
 [ "$(grep -c . "$T/recipe")" -eq 10 ] || complain "setup prints another Postfix recipe: $(cat "$T/recipe")"
 stand_in "$POSTFIX" "a line of setup's Postfix recipe" <"$T/recipe"

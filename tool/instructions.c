@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* What Microsoft's clouds differ in, as far as people are concerned; hosts and resources are in service.c. */
 static const struct cloud {
@@ -100,7 +101,7 @@ static void put_foreign_consent(FILE *out, const struct instructions *about)
     const char *old_reading = cloud_of(about)->old_reading, *resource = service_of(about)->app_only_resource;
     char *authority = authority_of(about);
 
-    fprintf(out, "   If the application is registered in another tenant, it has no such button, and these are the links:\n");
+    fprintf(out, "   If it is registered in another tenant, it has no such button, and these are the links:\n");
     for (int i = old_reading != NULL ? 0 : 1; i < 2; i++)
         fprintf(out, "       %s/v2.0/adminconsent?client_id=%s&redirect_uri=REDIRECT_URI&scope=%s/.default\n",
                 or_word(authority, ""), client_id_of(about), i == 0 ? old_reading : resource);
@@ -109,55 +110,109 @@ static void put_foreign_consent(FILE *out, const struct instructions *about)
 
 /* ------------------------------------------------------------------ registration */
 
-static void register_person(FILE *out, const struct instructions *about)
+struct steps {
+    FILE *out;
+    unsigned number; /* of the last one */
+};
+
+static void put_step(struct steps *steps, const char *text)
+{
+    fprintf(steps->out, "%u. %s\n", ++steps->number, text);
+}
+
+/* Whoever has a client id has an application. */
+static void put_application(struct steps *steps, const struct instructions *about)
+{
+    if (about->client_id != NULL) {
+        put_step(steps, "App registrations, All applications: open yours.");
+    } else {
+        put_step(steps, "App registrations, New registration: any name, accounts of this directory only, no redirect URI.");
+        fprintf(steps->out, "   Note the Application (client) ID and the Directory (tenant) ID.\n");
+    }
+}
+
+static void register_person(struct steps *steps, const struct instructions *about)
 {
     const char *names = service_of(about)->delegated_scopes, *name;
     size_t length;
 
-    fprintf(out, "2. Authentication, Add a platform, Mobile and desktop applications, redirect URI http://localhost.\n"
-                 "   Below it, Allow public client flows: Yes (device codes need it).\n"
-                 "3. API permissions, Add a permission, Microsoft Graph, Delegated permissions:\n");
+    if (about->told)
+        return;
+    put_application(steps, about);
+    put_step(steps, "Authentication, Add a platform, Mobile and desktop applications, redirect URI http://localhost.");
+    fprintf(steps->out, "   Below it, Allow public client flows: Yes (device codes need it).\n"
+                        "   No secret: a public client has none.\n");
+    put_step(steps, "API permissions, Add a permission, Microsoft Graph, Delegated permissions:");
     while (bearer_text_word(&names, &name, &length))
-        fprintf(out, "       %.*s\n", (int)length, name);
-    fprintf(out, "4. Grant admin consent there, or with this link, if people must not consent themselves:\n");
-    put_consent(out, about);
-    fprintf(out, "5. No secret: a public client has none.\n");
+        fprintf(steps->out, "       %.*s\n", (int)length, name);
+    put_step(steps, "Grant admin consent there, or with this link, if people must not consent themselves:");
+    put_consent(steps->out, about);
 }
 
-static void register_application(FILE *out, const struct instructions *about)
+static void put_certificate(struct steps *steps, const struct instructions *about)
 {
+    const struct made_certificate *made = about->made;
+    time_t ends = made != NULL ? (time_t)made->ends : 0;
+    struct tm day;
+    char date[16];
+
+    put_step(steps, "Certificates & secrets, Certificates, Upload certificate:");
+    fprintf(steps->out, "       %s\n   It is public; the key stays here.", about->certificate);
+    if (made != NULL) {
+        strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&ends, &day));
+        fprintf(steps->out, " It is good until %s. Entra shows it with this thumbprint:\n", date);
+        fprintf(steps->out, "       SHA-1    %s\n       SHA-256  %s", made->sha1, made->sha256);
+    }
+    fputc('\n', steps->out);
+}
+
+static void put_permissions(struct steps *steps, const struct instructions *about)
+{
+    put_step(steps, "API permissions, Add a permission, APIs my organization uses, Office 365 Exchange Online, "
+                    "Application permissions:");
+    fprintf(steps->out, "       SMTP.SendAsApp     to send (not with RBAC for Applications)\n"
+                        "       IMAP.AccessAsApp   to read\n"
+                        "       POP.AccessAsApp\n");
+    put_step(steps, "Grant admin consent there, or with this link:");
+    put_consent(steps->out, about);
+    if (about->client_id != NULL) /* who has yet to register one does so at home */
+        put_foreign_consent(steps->out, about);
+}
+
+static void register_application(struct steps *steps, const struct instructions *about)
+{
+    if (!about->told || about->certificate != NULL)
+        put_application(steps, about);
     if (about->certificate != NULL)
-        fprintf(out,
-                "2. Certificates & secrets, Certificates, Upload certificate:\n"
-                "       %s\n"
-                "   It is public; the key stays here.\n",
-                about->certificate);
-    else
-        fprintf(out, "2. Certificates & secrets, New client secret. Copy its Value now: it is never shown again.\n"
-                     "   Note when it expires.\n");
-    fprintf(out, "3. API permissions, Add a permission, APIs my organization uses, Office 365 Exchange Online,\n"
-                 "   Application permissions:\n"
-                 "       SMTP.SendAsApp     to send (not with RBAC for Applications)\n"
-                 "       IMAP.AccessAsApp   to read\n"
-                 "       POP.AccessAsApp\n"
-                 "4. Grant admin consent there, or with this link:\n");
-    put_consent(out, about);
-    put_foreign_consent(out, about);
-    fprintf(out,
-            "5. Enterprise applications, the same name: note its Object ID. It is not the one under App registrations.\n");
+        put_certificate(steps, about);
+    else if (!about->told && !about->has_credential)
+        put_step(steps, "Certificates & secrets, New client secret. Copy its Value now: it is never shown again. "
+                        "Note when it expires.");
+    if (!about->told)
+        put_permissions(steps, about);
+    if (about->object_id == NULL) {
+        put_step(steps, "Enterprise applications, the same name: note its Object ID.");
+        fprintf(steps->out, "   It is NOT the Object ID under App registrations: with that one every login fails. "
+                            "What links there to the right page is called Managed application in local directory.\n");
+    }
 }
 
-void instructions_registration(FILE *out, const struct instructions *about)
+char *instructions_registration(const struct instructions *about)
 {
-    fprintf(out,
-            "In %s:\n\n"
-            "1. App registrations, New registration: any name, accounts of this directory only, no redirect URI.\n"
-            "   Note the Application (client) ID and the Directory (tenant) ID.\n",
-            cloud_of(about)->portal);
+    char *text = NULL, *all = NULL;
+    size_t size;
+    struct steps steps = { .out = open_memstream(&text, &size) };
+
+    if (steps.out == NULL)
+        return NULL;
     if (about->app_only)
-        register_application(out, about);
+        register_application(&steps, about);
     else
-        register_person(out, about);
+        register_person(&steps, about);
+    if (fclose(steps.out) == 0)
+        all = steps.number > 0 ? bearer_text_format("In %s:\n\n%s", cloud_of(about)->portal, text) : strdup("");
+    free(text);
+    return all;
 }
 
 /* ------------------------------------------------------------------ PowerShell */
@@ -229,8 +284,9 @@ static void put_rbac(FILE *out, const struct instructions *about)
 {
     const char *object_id = object_id_of(about);
 
-    fprintf(out, "\n# Or RBAC for Applications in place of the permissions on each mailbox. It is for SMTP only, and the\n"
-                 "# registration must not have the API permission SMTP.SendAsApp then:\n"
+    fprintf(out, "\n# Or RBAC for Applications in place of the permissions on each mailbox. It is\n"
+                 "# for SMTP only, and the registration must not have the API permission\n"
+                 "# SMTP.SendAsApp then:\n"
                  "# New-DistributionGroup -Name 'sasl-bearer mailboxes' -Type Security -Members ");
     for (unsigned i = 0; i < mailbox_count_of(about); i++) {
         fputs(i > 0 ? "," : "", out);
@@ -241,22 +297,33 @@ static void put_rbac(FILE *out, const struct instructions *about)
     PUT(out, "# New-ManagementRoleAssignment -Name 'sasl-bearer' -Role 'Application SMTP.SendAsApp' -App %s `", object_id);
     fprintf(out, "#     -CustomResourceScope 'sasl-bearer'\n");
     PUT(out, "# Test-ServicePrincipalAuthorization -Identity %s -Resource %s", object_id, mailbox_of(about, 0));
-    fprintf(out, "\n# High Volume Email has accounts in place of mailboxes, and wants the API permission Mail.Send:\n");
+    fprintf(out, "\n# High Volume Email has accounts in place of mailboxes, and wants the API\n"
+                 "# permission Mail.Send:\n");
     PUT(out, "# Add-HVEAppAccess -Identity ACCOUNT -AppIds %s", object_id);
+}
+
+/* Exchange takes any Object ID without a word, and one of the two that Entra shows is wrong. */
+static void put_warning(FILE *out, const struct instructions *about)
+{
+    fprintf(out, "\n# ATTENTION: the Object ID is the one under Enterprise applications, NOT the one\n"
+                 "# under App registrations. With that one this succeeds, and every login fails.\n"
+                 "# sasl-bearer check shows the right one as soon as the application gets tokens.\n");
+    if (about->object_id == NULL)
+        fprintf(out, "# Put it in place of OBJECT_ID, here and below.\n");
 }
 
 static void exchange_application(FILE *out, const struct instructions *about)
 {
-    fprintf(out, "\n# The Object ID is the one under Enterprise applications. With another one this is content, and every\n"
-                 "# login fails.\n");
+    put_warning(out, about);
     PUT(out, "New-ServicePrincipal -AppId %s -ObjectId %s -DisplayName 'sasl-bearer'", client_id_of(about),
         object_id_of(about));
-    fprintf(out, "\n# Each mailbox that it may use; and SMTP AUTH, which is off in organisations made since 2020.\n");
+    fprintf(out, "\n# Each mailbox that it may use; and SMTP AUTH, which is off in organisations\n# made since 2020.\n");
     for (unsigned i = 0; i < mailbox_count_of(about); i++) {
         put_rights(out, mailbox_of(about, i), object_id_of(about));
         put_switches(out, mailbox_of(about, i));
     }
-    put_rbac(out, about);
+    if (!about->brief)
+        put_rbac(out, about);
 }
 
 static void exchange_person(FILE *out, const struct instructions *about)
@@ -284,12 +351,17 @@ void instructions_powershell(FILE *out, const struct instructions *about)
 
 /* ------------------------------------------------------------------ Postfix */
 
+#define SASL_PASSWD "hash:/etc/postfix/sasl_passwd"
+
+const char instructions_postmap[] = "postmap " SASL_PASSWD;
+
 void instructions_postfix(FILE *out, const struct instructions *about)
 {
     const char *relay = cloud_of(about)->relay;
     bool several = about->mailbox_count > 1;
 
-    fprintf(out, "# /etc/postfix/sasl_passwd: the mailbox, then an empty password; run postmap after a change\n");
+    fprintf(out, "# /etc/postfix/sasl_passwd: the mailbox, then an empty password;\n"
+                 "# run postmap after a change\n");
     for (unsigned i = 0; several && i < about->mailbox_count; i++)
         fprintf(out, "%s   %s:\n", about->mailboxes[i], about->mailboxes[i]);
     fprintf(out, "[%s]:587   %s:\n", relay, mailbox_of(about, 0));
@@ -297,7 +369,7 @@ void instructions_postfix(FILE *out, const struct instructions *about)
             "# /etc/postfix/main.cf\n"
             "relayhost = [%s]:587\n"
             "smtp_sasl_auth_enable = yes\n"
-            "smtp_sasl_password_maps = hash:/etc/postfix/sasl_passwd\n"
+            "smtp_sasl_password_maps = " SASL_PASSWD "\n"
             "smtp_sasl_mechanism_filter = xoauth2\n"
             "smtp_tls_security_level = secure\n"
             "smtp_tls_CAfile = %s\n"

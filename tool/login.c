@@ -4,17 +4,21 @@
 #include "credential/secret.h"
 #include "tool/command.h"
 #include "tool/instructions.h"
+#include "tool/output.h"
 #include "tool/terminal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 void login_show_countdown(int64_t milliseconds, const char *words)
 {
     int64_t left = milliseconds > 0 ? milliseconds / 1000 : 0;
+    char line[128];
 
-    printf("\r  waiting, %lld:%02lld left%s\033[K ", (long long)(left / 60), (long long)(left % 60), words);
+    snprintf(line, sizeof line, "  waiting, %lld:%02lld left%s", (long long)(left / 60), (long long)(left % 60), words);
+    printf("\r%.*s\033[K ", (int)output_width(stdout) - 2, line); /* what is folded cannot be taken back */
     fflush(stdout);
 }
 
@@ -70,19 +74,25 @@ static bool wants_registration(const struct bearer_error *err)
            (err->status == BEARER_CONFIG && strstr(err->text, "lacks oauth2_client_id") != NULL);
 }
 
-/* Tells what is missing and, if it is that, how to get a client id.  Gives the exit code. */
+/* Tells what is missing and, if it is that, how to get it. */
 static int no_account(const struct bearer_error *err, const char *user)
 {
     const char *at = strchr(user, '@');
     const struct instructions about = { .tenant = at != NULL && at[1] != '\0' ? at + 1 : NULL };
     int result = command_fail(err);
+    char *steps;
 
     if (!wants_registration(err))
         return result;
-    fprintf(stderr, "\nSigning in needs a client id. For Microsoft 365 an application is registered once for everybody.\n");
-    instructions_registration(stderr, &about);
-    fprintf(stderr, "\nThen, in sasl.conf:\n\n    oauth2_tenant:    %s\n    oauth2_client_id: CLIENT_ID\n",
-            about.tenant != NULL ? about.tenant : "TENANT");
+    steps = instructions_registration(&about);
+    output_text(stderr,
+                "\nSigning in needs a client id. For Microsoft 365 an application is registered once for everybody. %s\n"
+                "Then this asks for the client id, and writes sasl.conf:\n\n"
+                "    sasl-bearer setup --delegated %s\n\n"
+                "Or write into it yourself:\n\n"
+                "    oauth2_tenant:    %s\n    oauth2_client_id: CLIENT_ID\n",
+                steps != NULL ? steps : "", user, about.tenant != NULL ? about.tenant : "TENANT");
+    free(steps);
     return result;
 }
 

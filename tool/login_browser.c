@@ -4,6 +4,7 @@
 #include "tool/command.h"
 #include "tool/listener.h"
 #include "tool/login.h"
+#include "tool/output.h"
 #include "tool/page.h"
 #include "tool/terminal.h"
 
@@ -29,13 +30,13 @@ static void tell_where(const struct session *session, const char *url)
 {
     bool opened = browser_open(url);
 
-    printf("To sign in as %s, open this link in a browser%s:\n\n%s\n\n", session->account->name,
-           listener_is_open(session->listener) ? " on this machine" : "", url);
+    output_text(stdout, "To sign in as %s, open this link in a browser%s:\n\n%s\n\n", session->account->name,
+                listener_is_open(session->listener) ? " on this machine" : "", url);
     if (opened)
         printf("A browser was asked to do so.\n");
     if (listener_is_open(session->listener))
-        printf("In a browser on another machine it ends at a page that cannot be opened. Then, or if nothing happens here,\n"
-               "paste the address of that last page and press Enter.\n");
+        output_text(stdout, "In a browser on another machine it ends at a page that cannot be opened. Then, or if nothing "
+                            "happens here, paste the address of that last page and press Enter.\n");
     else
         printf("Then paste the address of the page that it ends at, and press Enter.\n");
     fflush(stdout);
@@ -69,11 +70,12 @@ static void take_paste(struct session *session)
         return;
     case LISTENER_NO_ANSWER:
         hide_time();
-        printf("That is not the address that a sign-in ends at: it has no 'state=' in it. Paste all of it.\n");
+        output_text(stdout, "That is not the address that a sign-in ends at: it has no 'state=' in it. Paste all of it.\n");
         break;
     case LISTENER_OTHER_ANSWER:
         hide_time();
-        printf("That is the end of another sign-in: open the link above, and paste the address that it ends at.\n");
+        output_text(stdout,
+                    "That is the end of another sign-in: open the link above, and paste the address that it ends at.\n");
         break;
     }
     fflush(stdout);

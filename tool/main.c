@@ -1,5 +1,6 @@
 /* main.c - sasl-bearer(1): reads the command line, opens the configuration, runs a command. */
 #include "tool/command.h"
+#include "tool/output.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -10,6 +11,9 @@
 #include <sysexits.h>
 
 #define PROGRAM "sasl-bearer"
+
+/* Where options and commands are explained, in --help. */
+enum { OPTION_COLUMN = 17, COMMAND_COLUMN = 11 };
 
 static const struct command *const commands[] = {
     &command_login, &command_logout, &command_token, &command_status, &command_renew, &command_check, &command_setup,
@@ -64,23 +68,33 @@ static const char general_help[] = "  --system       use the system's sasl.conf 
 
 static void help(FILE *out)
 {
-    fprintf(out, "usage: " PROGRAM " COMMAND [OPTION]... [USER]\n\n"
+    char line[160];
+
+    fprintf(out, "usage: " PROGRAM " COMMAND [OPTION]... [USER]\n"
+                 "       " PROGRAM " connect [OPTION]... URL USER\n\n"
                  "OAuth 2.0 for every program that uses Cyrus SASL: sign in, look, test.\n\n");
-    for (size_t i = 0; commands[i] != NULL; i++)
-        fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-    fprintf(out, "\nwith every command:\n%s\n" PROGRAM " COMMAND --help tells more; so do sasl-bearer(1) and sasl.conf(5).\n",
-            general_help);
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        snprintf(line, sizeof line, "  %-*s%s", COMMAND_COLUMN - 2, commands[i]->name, commands[i]->summary);
+        output_columns(out, line, COMMAND_COLUMN);
+    }
+    fprintf(out, "\nwith every command:\n");
+    output_columns(out, general_help, OPTION_COLUMN);
+    fprintf(out, "\n" PROGRAM " COMMAND --help tells more; so do sasl-bearer(1) and sasl.conf(5).\n");
 }
 
 static void command_help(const struct command *command)
 {
-    printf("usage: " PROGRAM " %s %s\n\n%s\n\n%s%s", command->name, command->synopsis, command->summary, command->help,
-           general_help);
+    unsigned indent = (unsigned)printf("usage: " PROGRAM " %s ", command->name);
+
+    output_wrapped(command->synopsis, indent, indent);
+    output_text(stdout, "\n%s\n\n", command->summary);
+    output_columns(stdout, command->help, OPTION_COLUMN);
+    output_columns(stdout, general_help, OPTION_COLUMN);
 }
 
 static int usage(const char *subject, const char *problem)
 {
-    fprintf(stderr, PROGRAM ": %s%s%s; try " PROGRAM " --help\n", problem, *subject != '\0' ? ": " : "", subject);
+    output_line(stderr, PROGRAM ": %s%s%s; try " PROGRAM " --help", problem, *subject != '\0' ? ": " : "", subject);
     return EX_USAGE;
 }
 
@@ -96,7 +110,7 @@ static const struct command *find_command(const char *name)
 
 int command_fail(const struct bearer_error *err)
 {
-    fprintf(stderr, PROGRAM ": %s\n", err->text);
+    output_line(stderr, PROGRAM ": %s", err->text);
     return bearer_status_row(err->status)->exit_code;
 }
 
@@ -109,7 +123,7 @@ void command_say(const char *format, ...)
     if (quiet)
         return;
     va_start(arguments, format);
-    vprintf(format, arguments);
+    output_vline(stdout, format, arguments);
     va_end(arguments);
 }
 

@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -134,20 +135,4 @@ void made_certificate_clear(struct made_certificate *made)
 {
     free(made->public_path);
     *made = (struct made_certificate){ .public_path = NULL };
-}
-
-void made_certificate_show(const struct made_certificate *made, FILE *out)
-{
-    time_t ends = (time_t)made->ends;
-    struct tm day;
-    char date[16];
-
-    strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&ends, &day));
-    fprintf(out,
-            "To be uploaded in Entra, at the application's Certificates & secrets, Certificates:\n\n"
-            "    %s\n\n"
-            "It is good until %s. Entra shows it with this thumbprint:\n\n"
-            "    SHA-1    %s\n"
-            "    SHA-256  %s\n",
-            made->public_path, date, made->sha1, made->sha256);
 }

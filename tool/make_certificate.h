@@ -5,7 +5,7 @@
 
 #include "credential/error.h"
 
-#include <stdio.h>
+#include <stdint.h>
 
 struct made_certificate {
     char *public_path; /* the half that is uploaded */
@@ -23,8 +23,5 @@ char *make_certificate_public_path(const char *path);
 enum bearer_status make_certificate(const char *path, const char *name, unsigned bits, unsigned days,
                                     struct made_certificate *made, struct bearer_error *err);
 void made_certificate_clear(struct made_certificate *made);
-
-/* Tells what to upload where, and how to recognise it there. */
-void made_certificate_show(const struct made_certificate *made, FILE *out);
 
 #endif

@@ -4,10 +4,12 @@
 #include "tool/conf_writer.h"
 #include "tool/instructions.h"
 #include "tool/make_certificate.h"
+#include "tool/output.h"
 #include "tool/setup_plan.h"
 #include "tool/whole_file.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +23,11 @@
 /* What is being done. */
 struct setup {
     struct setup_plan plan;
+    struct bearer_context *context; /* as things were before */
     struct conf_writer conf;
     struct made_certificate certificate;
-    char *backup; /* of sasl.conf; NULL = there was none */
+    char *backup;        /* of sasl.conf; NULL = there was none */
+    char *secret_backup; /* of the secret's file; NULL = there was none, or it said the same */
 };
 
 /* ------------------------------------------------------------------ what others are told */
@@ -43,36 +47,55 @@ static struct instructions about_plan(const struct setup_plan *plan)
         .cloud = plan->values[OPT_CLOUD],
         .tenant = plan->values[OPT_TENANT],
         .client_id = plan->values[OPT_CLIENT_ID],
-        .object_id = arguments_value(plan->arguments, ARG_OBJECT_ID),
+        .object_id = plan->object_id,
+        .told = plan->told,
+        .has_credential = plan->values[OPT_CLIENT_SECRET_FILE] != NULL,
         .person = person ? plan->section : NULL,
         .mailboxes = (const char *const *)plan->mailboxes,
         .mailbox_count = plan->mailbox_count,
     };
 }
 
-static void show_title(const char *title)
+static void show_title(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void show_title(const char *format, ...)
 {
-    printf("\n%s\n", title);
-    for (size_t i = strlen(title); i > 0; i--)
+    va_list arguments;
+    int length;
+
+    putchar('\n');
+    va_start(arguments, format);
+    length = vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+    while (length-- > 0)
         putchar('-');
     printf("\n\n");
 }
 
-/* The options with which another command finds the same file. */
-static void show_choice(const struct environment_choice *choice)
+/* Who sets up their own sasl.conf has somebody for the rest. */
+static const char *by_whom(const struct setup_plan *plan)
 {
-    printf("%s", choice->conf == NULL && choice->system ? " --system" : choice->user ? " --user" : "");
+    return plan->level == BEARER_LEVEL_SYSTEM ? "" : ", by an administrator";
+}
+
+/* The options with which another command finds the same file. */
+static char *choice_words(const struct environment_choice *choice)
+{
     if (choice->conf != NULL)
-        printf(" --conf %s", choice->conf);
+        return bearer_text_format(" --conf %s", choice->conf);
+    return strdup(choice->system ? " --system" : choice->user ? " --user" : "");
 }
 
 static void show_step(const struct setup_plan *plan, int number, const char *command, const char *remark)
 {
     const char *name = somebody(plan);
+    char *choice = choice_words(plan->arguments->choice);
 
-    printf("%d. sasl-bearer %s", number, command);
-    show_choice(plan->arguments->choice);
-    printf(" %s\n   %s\n", bearer_text_is_pattern(name) ? "USER" : name, remark);
+    printf("%d. sasl-bearer %s%s %s\n", number, command, choice != NULL ? choice : "",
+           bearer_text_is_pattern(name) ? "USER" : name);
+    output_text(stdout, "   %s\n", remark);
+    free(choice);
 }
 
 static void show_next(const struct setup_plan *plan)
@@ -84,9 +107,29 @@ static void show_next(const struct setup_plan *plan)
         show_step(plan, number++, "renew", "tries the application's half: Entra");
     else
         show_step(plan, number++, "login", "has the person sign in");
-    if (plan->level == BEARER_LEVEL_SYSTEM)
-        printf("%d. postfix reload\n   if Postfix uses it; programs read sasl.conf when they start\n", number++);
+    if (plan->level == BEARER_LEVEL_SYSTEM) {
+        printf("%d. %s && postfix reload\n", number++, instructions_postmap);
+        output_text(stdout, "   if Postfix uses it; programs read sasl.conf when they start\n");
+    }
     show_step(plan, number, "check", "tries everything; permissions may take an hour to reach Exchange's servers");
+}
+
+static void show_registration(const struct setup *setup, const struct instructions *about)
+{
+    struct instructions left = *about;
+    char *steps;
+
+    left.certificate = setup->certificate.public_path;
+    if (left.certificate != NULL)
+        left.made = &setup->certificate;
+    else if (setup->plan.values[OPT_CLIENT_CERTIFICATE] != NULL)
+        left.certificate = "the certificate that you have, without its key";
+    steps = instructions_registration(&left);
+    if (steps != NULL && *steps != '\0') {
+        show_title("In Entra%s, if it is not done yet", by_whom(&setup->plan));
+        output_text(stdout, "%s", steps);
+    }
+    free(steps);
 }
 
 static void show_instructions(const struct setup *setup)
@@ -94,17 +137,12 @@ static void show_instructions(const struct setup *setup)
     const struct setup_plan *plan = &setup->plan;
     struct instructions about = about_plan(plan);
 
-    about.certificate = setup->certificate.public_path;
-    if (about.certificate == NULL && plan->values[OPT_CLIENT_CERTIFICATE] != NULL)
-        about.certificate = "the certificate that you have, without its key";
-    show_title("In Entra, what is not done yet");
-    instructions_registration(stdout, &about);
-    if (setup->certificate.public_path != NULL) {
-        putchar('\n');
-        made_certificate_show(&setup->certificate, stdout);
-    }
-    show_title("In Exchange Online");
+    about.brief = true;
+    show_registration(setup, &about);
+    show_title("In Exchange Online%s", by_whom(plan));
     instructions_powershell(stdout, &about);
+    if (plan->app_only)
+        printf("\n# Other ways, for sending only:\n#     sasl-bearer setup --print-powershell\n");
     if (plan->level == BEARER_LEVEL_SYSTEM) {
         if (about.person != NULL) { /* shared mailboxes are for reading */
             about.mailboxes = &about.person;
@@ -195,6 +233,57 @@ static enum bearer_status check_files(const struct setup_plan *plan, struct bear
     return st;
 }
 
+/* Lends a file of the section that is to be replaced, if that names one which the new section does not; else NULL. */
+static const char *file_left(const struct setup *setup, enum bearer_option_id id)
+{
+    const char *new = setup->plan.values[id], *old;
+    struct bearer_holder *holder;
+    const struct bearer_account *account;
+
+    if (bearer_context_find(setup->context, somebody(&setup->plan), &holder, NULL) != BEARER_OK)
+        return NULL;
+    account = bearer_holder_account(holder);
+    old = account->values[id];
+    return strcmp(account->section, setup->plan.section) == 0 && old != NULL && (new == NULL || strcmp(old, new) != 0)
+               ? old
+               : NULL;
+}
+
+static void show_left(const struct setup *setup, enum bearer_option_id id, const char *what)
+{
+    const char *file = file_left(setup, id);
+
+    if (file != NULL)
+        output_text(stdout, "\nIts %s, %s, is used no longer; the file stays as it is.\n", what, file);
+}
+
+/* Whether the file of the secret holds just that already. */
+static bool has_secret(const struct setup_plan *plan)
+{
+    const struct bearer_secret *secret = &plan->secret;
+    FILE *file = fopen(plan->values[OPT_CLIENT_SECRET_FILE], "re");
+    char bytes[SETUP_SECRET_MAX + 1];
+    size_t length = file != NULL ? fread(bytes, 1, sizeof bytes, file) : 0;
+    bool same = length == secret->length && memcmp(bytes, bearer_secret_reveal(secret), length) == 0;
+
+    bearer_wipe(bytes, sizeof bytes);
+    if (file != NULL)
+        fclose(file);
+    return same;
+}
+
+static void show_files(const struct setup *setup)
+{
+    const struct setup_plan *plan = &setup->plan;
+    const char *secret = plan->values[OPT_CLIENT_SECRET_FILE], *certificate = plan->values[OPT_CLIENT_CERTIFICATE];
+
+    if (plan->secret.length > 0)
+        output_text(stdout, "\nThe secret goes to %s, which nobody else may read.%s\n", secret,
+                    access(secret, F_OK) == 0 && !has_secret(plan) ? " The file before is kept beside it." : "");
+    if (plan->makes_certificate)
+        output_text(stdout, "\nA certificate and its key are made in %s, which nobody else may read.\n", certificate);
+}
+
 /* Shows what will be done.  False: there is nothing to do. */
 static bool show_plan(const struct setup *setup)
 {
@@ -204,22 +293,23 @@ static bool show_plan(const struct setup *setup)
     if (changes) {
         conf_writer_show(&setup->conf, stdout);
         if (conf_writer_has(&setup->conf, plan->section))
-            printf("\n[%s] stands there already; it is replaced.\n", plan->section);
+            output_text(stdout, "\n[%s] stands there already; it is replaced. The file before is kept beside it.\n",
+                        plan->section);
+        show_left(setup, OPT_CLIENT_SECRET_FILE, "secret");
+        show_left(setup, OPT_CLIENT_CERTIFICATE, "certificate");
     } else {
-        printf("%s says just that already.\n", setup->conf.path);
+        output_text(stdout, "%s says just that already.\n", setup->conf.path);
     }
-    if (plan->secret.length > 0)
-        printf("\nThe secret goes to %s, which nobody else may read.\n", plan->values[OPT_CLIENT_SECRET_FILE]);
-    if (plan->makes_certificate)
-        printf("\nA certificate and its key are made in %s, which nobody else may read.\n",
-               plan->values[OPT_CLIENT_CERTIFICATE]);
+    show_files(setup);
     return changes || plan->secret.length > 0 || plan->makes_certificate;
 }
 
 /* ------------------------------------------------------------------ writing */
 
-static enum bearer_status write_secret(const struct setup_plan *plan, struct bearer_error *err)
+/* One that was there may be the one in use still, or the new one typed wrong: it is kept. */
+static enum bearer_status write_secret(struct setup *setup, struct bearer_error *err)
 {
+    const struct setup_plan *plan = &setup->plan;
     struct whole_file file = {
         .path = plan->values[OPT_CLIENT_SECRET_FILE],
         .bytes = bearer_secret_reveal(&plan->secret),
@@ -228,12 +318,14 @@ static enum bearer_status write_secret(const struct setup_plan *plan, struct bea
     };
     struct stat before;
 
+    if (has_secret(plan))
+        return BEARER_OK;
     if (lstat(file.path, &before) == 0) {
         if (!S_ISREG(before.st_mode))
             return bearer_fail(err, BEARER_LOCAL, "'%s' is not a regular file", file.path);
         file.before = &before;
     }
-    return whole_file_write(&file, NULL, err);
+    return whole_file_write(&file, &setup->secret_backup, err);
 }
 
 /* What sasl.conf refers to comes first: it must never refer to nothing. */
@@ -243,7 +335,7 @@ static enum bearer_status write_files(struct setup *setup, struct bearer_error *
     enum bearer_status st = whole_file_make_directory(setup->conf.path, err);
 
     if (st == BEARER_OK && plan->secret.length > 0)
-        st = write_secret(plan, err);
+        st = write_secret(setup, err);
     if (st == BEARER_OK && plan->makes_certificate)
         st = make_certificate(plan->values[OPT_CLIENT_CERTIFICATE], "sasl-bearer", KEY_BITS, CERTIFICATE_DAYS,
                               &setup->certificate, err);
@@ -268,11 +360,16 @@ static enum bearer_status try_account(const struct setup_plan *plan, struct bear
         account = bearer_holder_account(holder);
         fflush(stdout);
         if (strcmp(account->section, plan->section) != 0)
-            fprintf(stderr, "sasl-bearer: '%s' is covered by [%s] at %s, which comes before [%s]\n", somebody(plan),
-                    account->section, account->origin, plan->section);
+            output_line(stderr, "sasl-bearer: '%s' is covered by [%s] at %s, which comes before [%s]", somebody(plan),
+                        account->section, account->origin, plan->section);
     }
     bearer_context_free(&context);
     return st;
+}
+
+static void show_written(const char *path, const char *backup)
+{
+    output_text(stdout, backup != NULL ? "%s is written. The one before is %s.\n" : "%s is written.\n", path, backup);
 }
 
 static enum bearer_status set_up(struct setup *setup, struct bearer_error *err)
@@ -287,12 +384,13 @@ static enum bearer_status set_up(struct setup *setup, struct bearer_error *err)
         putchar('\n');
         if (!setup_plan_confirm(plan, "Write this?"))
             return bearer_fail(err, BEARER_USAGE, "nothing was changed");
-        if ((st = write_files(setup, err)) != BEARER_OK || (st = try_account(plan, err)) != BEARER_OK)
+        if ((st = write_files(setup, err)) != BEARER_OK)
             return st;
-        if (setup->backup != NULL)
-            printf("%s is written. The one before is %s.\n", setup->conf.path, setup->backup);
-        else
-            printf("%s is written.\n", setup->conf.path);
+        if (setup->secret_backup != NULL)
+            show_written(plan->values[OPT_CLIENT_SECRET_FILE], setup->secret_backup);
+        show_written(setup->conf.path, setup->backup);
+        if ((st = try_account(plan, err)) != BEARER_OK)
+            return st;
     }
     show_instructions(setup);
     return BEARER_OK;
@@ -322,6 +420,7 @@ static enum bearer_status print(struct bearer_context *context, const struct arg
     about.cloud = arguments_value(arguments, ARG_CLOUD);
     about.tenant = arguments_value(arguments, ARG_TENANT);
     about.client_id = arguments_value(arguments, ARG_CLIENT_ID);
+    about.object_id = arguments_value(arguments, ARG_OBJECT_ID);
     if (account != NULL) {
         about.cloud = about.cloud != NULL ? about.cloud : account->values[OPT_CLOUD];
         about.tenant = about.tenant != NULL ? about.tenant : account->values[OPT_TENANT];
@@ -362,7 +461,7 @@ static enum bearer_status find_file(const struct arguments *arguments, char **pa
 
 static int run(struct bearer_context *context, const struct arguments *arguments)
 {
-    struct setup setup = { .plan = { .arguments = arguments } };
+    struct setup setup = { .plan = { .arguments = arguments }, .context = context };
     struct bearer_error err = BEARER_ERROR_INIT;
     enum bearer_status st;
     char *file = NULL;
@@ -380,6 +479,7 @@ static int run(struct bearer_context *context, const struct arguments *arguments
     conf_writer_close(&setup.conf);
     made_certificate_clear(&setup.certificate);
     free(setup.backup);
+    free(setup.secret_backup);
     free(file);
     return st == BEARER_OK ? EX_OK : command_fail(&err);
 }
@@ -395,8 +495,8 @@ const struct command command_setup = {
             "  --client-id ID the application (client) id\n"
             "  --cloud CLOUD  public, usgov, usgov_dod or china\n"
             "  --secret-file FILE\n"
-            "                 the file that holds the application's secret; - reads it from standard input\n"
-            "                 and keeps it in a file beside sasl.conf\n"
+            "                 the file that holds the application's secret; - reads it from standard input "
+            "and keeps it in a file beside sasl.conf\n"
             "  --secret-expires DATE\n"
             "                 when it ends, YYYY-MM-DD\n"
             "  --certificate FILE\n"
@@ -405,7 +505,7 @@ const struct command command_setup = {
             "                 make them, good for a year, and tell what to upload\n"
             "  --mailbox ADDRESS\n"
             "                 a mailbox the application uses, or a shared one that USER opens; may be repeated\n"
-            "  --object-id ID the application's object id, under Enterprise applications\n"
+            "  --object-id ID the application's object id: the one under Enterprise applications\n"
             "  --yes          ask nothing: take the usual answers, and write\n"
             "  --print-powershell\n"
             "                 only print what is to be done in Exchange Online\n"

@@ -3,6 +3,7 @@
 
 #include "credential/text.h"
 #include "tool/instructions.h"
+#include "tool/output.h"
 #include "tool/terminal.h"
 
 #include <ctype.h>
@@ -11,11 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SECRET_MAX 1024 /* bytes; Entra's have about 40 */
-
 struct asking {
     struct setup_plan *plan;
     bool person;       /* there is somebody to ask */
+    bool makes_secret; /* the application is to prove itself with one that somebody types */
     char missing[256]; /* options that somebody would have been asked for */
 };
 
@@ -56,22 +56,27 @@ static enum bearer_status ask_line(const char *question, const char *usual, char
 }
 
 /* Whether an answer is good; tells why not. */
-typedef enum bearer_status check_answer(enum bearer_option_id id, const char *answer, struct bearer_error *err);
+struct question;
+typedef enum bearer_status check_answer(const struct question *question, const char *answer, struct bearer_error *err);
 
 struct question {
     enum argument_bit bit;    /* the option that answers it; 0 = none */
     enum bearer_option_id id; /* what it becomes */
     check_answer *check;
-    const char *words;
-    const char *usual;   /* the answer if there is none; NULL = it must be answered, "" = it need not be */
-    const char *missing; /* what to call it if nobody can be asked */
-    void (*help)(const struct setup_plan *plan); /* for those who have no answer yet; NULL = none */
+    const char *about;                   /* said before it; NULL = nothing */
+    const char *words;                   /* few: the answer stands behind them, on the same line */
+    const char *unlike;                  /* the answer for which it is often mistaken; NULL = none */
+    const char *usual;                   /* the answer if there is none; NULL = it must be answered, "" = it need not be */
+    const char *missing;                 /* what to call it if nobody can be asked */
+    void (*help)(struct asking *asking); /* for those who have no answer yet; NULL = none */
 };
 
 static enum bearer_status ask(struct asking *asking, const struct question *question, char **slot, struct bearer_error *err)
 {
     const char *shown = question->usual != NULL && *question->usual != '\0' ? question->usual : NULL;
 
+    if (question->about != NULL)
+        output_text(stderr, "%s\n", question->about);
     for (;;) {
         struct bearer_error why = BEARER_ERROR_INIT;
         enum bearer_status st = ask_line(question->words, shown, slot, err);
@@ -79,14 +84,50 @@ static enum bearer_status ask(struct asking *asking, const struct question *ques
         if (st != BEARER_OK || (**slot == '\0' && question->usual != NULL))
             return st;
         if (**slot == '\0' && question->help != NULL)
-            question->help(asking->plan);
-        else if (**slot != '\0' && question->check(question->id, *slot, &why) == BEARER_OK)
+            question->help(asking);
+        else if (**slot == '\0')
+            output_text(stderr, "  an answer is wanted\n");
+        else if (question->check(question, *slot, &why) == BEARER_OK)
             return BEARER_OK;
-        else if (**slot != '\0')
-            fprintf(stderr, "  %s\n", why.text);
+        else
+            output_text(stderr, "  %s\n", why.text);
         free(*slot);
         *slot = NULL;
     }
+}
+
+/* Two ways to go on: what they are called on the command line, and in words. */
+struct choice {
+    const char *words;
+    const char *names[2];
+    const char *ways[2];
+};
+
+/* The number of what is meant, which may be cut short; -1 = none. */
+static int find_choice(const struct choice *choice, const char *answer)
+{
+    for (int i = 0; i < 2; i++)
+        if ((answer[0] == '1' + i && answer[1] == '\0') || strncasecmp(choice->names[i], answer, strlen(answer)) == 0)
+            return i;
+    return -1;
+}
+
+/* Gives 0 or 1; the usual one where nothing is typed. */
+static enum bearer_status ask_choice(const struct choice *choice, int usual, int *chosen_out, struct bearer_error *err)
+{
+    char *answer = NULL;
+    enum bearer_status st;
+
+    output_text(stderr, "%s\n  1. %s (%s)\n  2. %s (%s)\n", choice->words, choice->ways[0], choice->names[0],
+                choice->ways[1], choice->names[1]);
+    *chosen_out = -1;
+    do {
+        st = ask_line("1 or 2", usual == 0 ? "1" : "2", &answer, err);
+        if (st == BEARER_OK && (*chosen_out = find_choice(choice, answer)) < 0)
+            output_text(stderr, "  '%s' is none of them: 1 is %s, 2 is %s\n", answer, choice->names[0], choice->names[1]);
+        free(answer);
+    } while (st == BEARER_OK && *chosen_out < 0);
+    return st;
 }
 
 static void note_missing(struct asking *asking, const char *what)
@@ -133,9 +174,14 @@ bool setup_plan_confirm(const struct setup_plan *plan, const char *question)
 
 /* ------------------------------------------------------------------ checks */
 
-static enum bearer_status check_option(enum bearer_option_id id, const char *answer, struct bearer_error *err)
+static enum bearer_status check_value(enum bearer_option_id id, const char *value, struct bearer_error *err)
 {
-    return bearer_option_check(id, answer, err) == BEARER_OK ? BEARER_OK : (err->status = BEARER_USAGE);
+    return bearer_option_check(id, value, err) == BEARER_OK ? BEARER_OK : (err->status = BEARER_USAGE);
+}
+
+static enum bearer_status check_option(const struct question *question, const char *answer, struct bearer_error *err)
+{
+    return check_value(question->id, answer, err);
 }
 
 enum bearer_status setup_plan_check_values(const struct arguments *arguments, struct bearer_error *err)
@@ -158,7 +204,7 @@ enum bearer_status setup_plan_check_values(const struct arguments *arguments, st
         const char *value = arguments_value(arguments, values[i].bit);
 
         if (value != NULL && !(values[i].bit == ARG_SECRET_FILE && strcmp(value, "-") == 0))
-            st = check_option(values[i].id, value, err);
+            st = check_value(values[i].id, value, err);
     }
     return st;
 }
@@ -172,37 +218,47 @@ static enum bearer_status refuse_name(const char *name, const char *why, struct 
     return bearer_fail(err, BEARER_USAGE, "'%s' %s", shown, why);
 }
 
-static enum bearer_status check_address(enum bearer_option_id id, const char *address, struct bearer_error *err)
+static enum bearer_status check_address(const char *address, struct bearer_error *err)
 {
     const char *at = strchr(address, '@');
 
-    (void)id;
     if (at == NULL || at == address || at[1] == '\0' || strchr(at + 1, '@') != NULL || bearer_text_is_pattern(address) ||
         strpbrk(address, " \t[]#\"<>,;:") != NULL || bearer_text_has_control(address, strlen(address)))
         return refuse_name(address, "is no mailbox; one reads user@domain", err);
     return BEARER_OK;
 }
 
-static enum bearer_status check_addresses(enum bearer_option_id id, const char *answer, struct bearer_error *err)
+static enum bearer_status check_addresses(const struct question *question, const char *answer, struct bearer_error *err)
 {
     enum bearer_status st = BEARER_OK;
     const char *word;
     size_t length;
 
+    (void)question;
     while (st == BEARER_OK && bearer_text_word(&answer, &word, &length)) {
         char *address = strndup(word, length);
 
-        st = address != NULL ? check_address(id, address, err) : bearer_fail(err, BEARER_NOMEM, "out of memory");
+        st = address != NULL ? check_address(address, err) : bearer_fail(err, BEARER_NOMEM, "out of memory");
         free(address);
     }
     return st;
 }
 
-static enum bearer_status check_name(enum bearer_option_id id, const char *name, struct bearer_error *err)
+static enum bearer_status check_name(const struct question *question, const char *name, struct bearer_error *err)
 {
-    (void)id;
+    (void)question;
     if (*name == '\0' || strpbrk(name, " \t[]#\"") != NULL || bearer_text_has_control(name, strlen(name)))
         return refuse_name(name, "is no user name; it reads user@domain, or *@domain for all of a domain", err);
+    return BEARER_OK;
+}
+
+/* Exchange takes whatever it is told: this is the one place where the worst slips can be seen. */
+static enum bearer_status check_object_id(const struct question *question, const char *answer, struct bearer_error *err)
+{
+    if (strpbrk(answer, " \t'\"") != NULL || bearer_text_has_control(answer, strlen(answer)))
+        return refuse_name(answer, "is no Object ID, which is one word", err);
+    if (question->unlike != NULL && strcasecmp(answer, question->unlike) == 0)
+        return bearer_fail(err, BEARER_USAGE, "that is the Application (client) ID; the Object ID is another one");
     return BEARER_OK;
 }
 
@@ -219,8 +275,9 @@ static bool is_guid(const char *text)
 
 static enum bearer_status check_secret(const char *text, size_t length, struct bearer_error *err)
 {
-    if (length == 0 || length > SECRET_MAX || bearer_text_has_control(text, length))
-        return bearer_fail(err, BEARER_USAGE, "that is no client secret: it is one line of at most %d bytes", SECRET_MAX);
+    if (length == 0 || length > SETUP_SECRET_MAX || bearer_text_has_control(text, length))
+        return bearer_fail(err, BEARER_USAGE, "that is no client secret: it is one line of at most %d bytes",
+                           SETUP_SECRET_MAX);
     if (is_guid(text))
         return bearer_fail(err, BEARER_USAGE, "that is a GUID, which is the secret's ID: its Value is wanted");
     return BEARER_OK;
@@ -230,35 +287,30 @@ static enum bearer_status check_secret(const char *text, size_t length, struct b
 
 static enum bearer_status settle_kind(struct asking *asking, struct bearer_error *err)
 {
+    static const struct choice kinds = {
+        .words = "Who logs in?",
+        .names = { "app-only", "delegated" },
+        .ways = { "an application on its own, for servers", "a person, who signs in with a browser" },
+    };
     struct setup_plan *plan = asking->plan;
     unsigned given = plan->arguments->given & (ARG_DELEGATED | ARG_APP_ONLY);
     enum bearer_status st = BEARER_OK;
-    char *answer = NULL;
+    int chosen = given == ARG_APP_ONLY ? 0 : 1;
 
     if (given == (ARG_DELEGATED | ARG_APP_ONLY))
         return bearer_fail(err, BEARER_USAGE, "--delegated and --app-only exclude each other");
-    plan->app_only = given == ARG_APP_ONLY;
-    if (given == 0 && !asking->person)
+    if (given == 0 && asking->person)
+        st = ask_choice(&kinds, plan->level == BEARER_LEVEL_SYSTEM ? 0 : 1, &chosen, err);
+    else if (given == 0)
         note_missing(asking, "--delegated or --app-only");
-    while (given == 0 && asking->person && st == BEARER_OK && answer == NULL) {
-        st = ask_line("Who logs in: a person who signs in (delegated), or an application on its own (app-only)?",
-                      plan->level == BEARER_LEVEL_SYSTEM ? "app-only" : "delegated", &answer, err);
-        if (st == BEARER_OK && *answer != 'a' && *answer != 'd') {
-            free(answer);
-            answer = NULL;
-        }
-    }
-    if (answer != NULL)
-        plan->app_only = *answer == 'a';
-    free(answer);
+    plan->app_only = chosen == 0;
     return st;
 }
 
 static enum bearer_status add_mailbox(struct setup_plan *plan, const char *address, size_t length, struct bearer_error *err)
 {
     char *copy = strndup(address, length);
-    enum bearer_status st =
-        copy != NULL ? check_address(OPT_COUNT, copy, err) : bearer_fail(err, BEARER_NOMEM, "out of memory");
+    enum bearer_status st = copy != NULL ? check_address(copy, err) : bearer_fail(err, BEARER_NOMEM, "out of memory");
 
     for (unsigned i = 0; i < plan->mailbox_count && st == BEARER_OK; i++)
         if (strcasecmp(plan->mailboxes[i], copy) == 0) {
@@ -286,10 +338,16 @@ enum bearer_status setup_plan_take_mailboxes(struct setup_plan *plan, struct bea
     return st;
 }
 
-static enum bearer_status ask_mailboxes(struct asking *asking, const char *words, const char *usual,
+static enum bearer_status ask_mailboxes(struct asking *asking, const char *about, const char *usual,
                                         struct bearer_error *err)
 {
-    const struct question question = { .check = check_addresses, .words = words, .usual = usual, .missing = "--mailbox" };
+    const struct question question = {
+        .check = check_addresses,
+        .about = about,
+        .words = "Mailboxes",
+        .usual = usual,
+        .missing = "--mailbox",
+    };
     char *answer = NULL;
     const char *cursor, *word;
     enum bearer_status st = settle(asking, &question, &answer, err);
@@ -339,7 +397,7 @@ static enum bearer_status settle_application(struct asking *asking, struct beare
     enum bearer_status st = BEARER_OK;
 
     if (plan->mailbox_count == 0 && plan->arguments->user == NULL)
-        st = ask_mailboxes(asking, "Mailboxes that it may use, separated by blanks", NULL, err);
+        st = ask_mailboxes(asking, "Mailboxes that it may use, with blanks between them.", NULL, err);
     if (st == BEARER_OK && plan->arguments->user != NULL)
         st = set(&plan->section, plan->arguments->user, err);
     else if (st == BEARER_OK && plan->mailbox_count > 0)
@@ -351,7 +409,8 @@ static enum bearer_status settle_person(struct asking *asking, struct bearer_err
 {
     static const struct question question = {
         .check = check_name,
-        .words = "Who signs in (user@domain; *@domain for everybody there)",
+        .about = "Who signs in: user@domain, or *@domain for everybody there.",
+        .words = "User",
         .missing = "USER",
     };
     struct setup_plan *plan = asking->plan;
@@ -362,7 +421,8 @@ static enum bearer_status settle_person(struct asking *asking, struct bearer_err
     else
         st = settle(asking, &question, &plan->section, err);
     if (st == BEARER_OK && plan->section != NULL && !bearer_text_is_pattern(plan->section) && plan->mailbox_count == 0)
-        st = ask_mailboxes(asking, "Shared mailboxes that they open, if any, separated by blanks", "", err);
+        st = ask_mailboxes(asking, "Shared mailboxes that they open, with blanks between them; Enter if there are none.", "",
+                           err);
     if (st == BEARER_OK && plan->section != NULL && bearer_text_is_pattern(plan->section) && plan->mailbox_count > 0)
         st = bearer_fail(err, BEARER_USAGE, "a shared mailbox is opened by one person: name them, not '%s'", plan->section);
     return st;
@@ -374,7 +434,7 @@ static enum bearer_status settle_section(struct asking *asking, struct bearer_er
     enum bearer_status st = setup_plan_take_mailboxes(plan, err);
 
     if (st == BEARER_OK && plan->arguments->user != NULL)
-        st = check_name(OPT_COUNT, plan->arguments->user, err);
+        st = check_name(NULL, plan->arguments->user, err);
     if (st == BEARER_OK)
         st = plan->app_only ? settle_application(asking, err) : settle_person(asking, err);
     if (st != BEARER_OK || plan->section == NULL)
@@ -385,17 +445,22 @@ static enum bearer_status settle_section(struct asking *asking, struct bearer_er
 
 /* ------------------------------------------------------------------ the registration */
 
-static void show_registration(const struct setup_plan *plan)
+static void show_registration(struct asking *asking)
 {
+    struct setup_plan *plan = asking->plan;
     const struct instructions about = {
         .app_only = plan->app_only,
         .cloud = plan->values[OPT_CLOUD],
         .tenant = plan->values[OPT_TENANT],
+        .object_id = arguments_value(plan->arguments, ARG_OBJECT_ID),
+        .has_credential = !asking->makes_secret,
     };
+    char *steps = instructions_registration(&about);
 
-    fputc('\n', stderr);
-    instructions_registration(stderr, &about);
-    fputc('\n', stderr);
+    if (steps != NULL)
+        output_text(stderr, "\n%s\n", steps);
+    plan->told = steps != NULL;
+    free(steps);
 }
 
 /* A domain names its tenant, as a rule. */
@@ -415,7 +480,8 @@ static enum bearer_status settle_registration(struct asking *asking, struct bear
         .bit = ARG_TENANT,
         .id = OPT_TENANT,
         .check = check_option,
-        .words = "Directory (tenant) ID, or a domain of the tenant's",
+        .about = "Directory (tenant) ID, or a domain of the tenant's.",
+        .words = "Tenant",
         .usual = usual_tenant(plan),
         .missing = "--tenant",
     };
@@ -423,7 +489,8 @@ static enum bearer_status settle_registration(struct asking *asking, struct bear
         .bit = ARG_CLIENT_ID,
         .id = OPT_CLIENT_ID,
         .check = check_option,
-        .words = "Application (client) ID (Enter alone tells how to get one)",
+        .about = "Application (client) ID. Enter alone tells how to get one.",
+        .words = "Client ID",
         .missing = "--client-id",
         .help = show_registration,
     };
@@ -486,7 +553,7 @@ static enum bearer_status read_secret(struct asking *asking, struct bearer_error
         terminal_end(&terminal);
         again = heard && st == BEARER_USAGE && asking->person;
         if (again)
-            fprintf(stderr, "  %s\n", why.text);
+            output_text(stderr, "  %s\n", why.text);
         else if (st != BEARER_OK)
             bearer_fail(err, st, "%s", why.text);
     } while (again);
@@ -512,7 +579,8 @@ static enum bearer_status ask_certificate(struct asking *asking, struct bearer_e
     const struct question question = {
         .id = OPT_CLIENT_CERTIFICATE,
         .check = check_option,
-        .words = "File of certificate and key; it is made if it is not there",
+        .about = "File that holds certificate and key. They are made if it is not there.",
+        .words = "File",
         .usual = usual,
     };
     enum bearer_status st =
@@ -523,15 +591,25 @@ static enum bearer_status ask_certificate(struct asking *asking, struct bearer_e
     return st;
 }
 
-static enum bearer_status ask_credential(struct asking *asking, struct bearer_error *err)
+/* Comes before the registration, whose steps depend on it. */
+static enum bearer_status settle_credential_kind(struct asking *asking, struct bearer_error *err)
 {
-    char *answer;
-    enum bearer_status st =
-        ask_line("Does it prove itself with a certificate, or with a client secret?", "certificate", &answer, err);
+    static const struct choice credentials = {
+        .words = "How does it prove itself?",
+        .names = { "certificate", "secret" },
+        .ways = { "with a certificate, which can be made here", "with a client secret, which Entra makes" },
+    };
+    const struct arguments *arguments = asking->plan->arguments;
+    const char *secret = arguments_value(arguments, ARG_SECRET_FILE);
+    unsigned given = arguments->given & (ARG_SECRET_FILE | ARG_CERTIFICATE | ARG_MAKE_CERTIFICATE);
+    enum bearer_status st = BEARER_OK;
+    int chosen = 0;
 
-    if (st == BEARER_OK)
-        st = *answer == 's' ? take_secret(asking, err) : ask_certificate(asking, err);
-    free(answer);
+    if ((given & (given - 1)) != 0)
+        return bearer_fail(err, BEARER_USAGE, "--secret-file, --certificate and --make-certificate exclude each other");
+    if (given == 0 && asking->plan->app_only && asking->person)
+        st = ask_choice(&credentials, 0, &chosen, err);
+    asking->makes_secret = chosen == 1 || (secret != NULL && strcmp(secret, "-") == 0);
     return st;
 }
 
@@ -542,15 +620,15 @@ static enum bearer_status settle_credential(struct asking *asking, struct bearer
     const char *made = arguments_value(plan->arguments, ARG_MAKE_CERTIFICATE);
     const char *secret = arguments_value(plan->arguments, ARG_SECRET_FILE);
 
-    if ((certificate != NULL) + (made != NULL) + (secret != NULL) > 1)
-        return bearer_fail(err, BEARER_USAGE, "--secret-file, --certificate and --make-certificate exclude each other");
     plan->makes_certificate = made != NULL;
     if (certificate != NULL || made != NULL)
         return set(&plan->values[OPT_CLIENT_CERTIFICATE], made != NULL ? made : certificate, err);
+    if (asking->makes_secret)
+        return take_secret(asking, err);
     if (secret != NULL)
-        return strcmp(secret, "-") == 0 ? take_secret(asking, err) : set(&plan->values[OPT_CLIENT_SECRET_FILE], secret, err);
+        return set(&plan->values[OPT_CLIENT_SECRET_FILE], secret, err);
     if (plan->app_only && asking->person)
-        return ask_credential(asking, err);
+        return ask_certificate(asking, err);
     if (plan->app_only)
         note_missing(asking, "--secret-file, --certificate or --make-certificate");
     return BEARER_OK;
@@ -563,7 +641,8 @@ static enum bearer_status settle_end(struct asking *asking, struct bearer_error 
         .bit = ARG_SECRET_EXPIRES,
         .id = OPT_CLIENT_SECRET_EXPIRES,
         .check = check_option,
-        .words = "When does the secret end (YYYY-MM-DD; warnings come before)",
+        .about = "Day on which the secret ends, for warnings before; Enter if you do not know.",
+        .words = "YYYY-MM-DD",
         .usual = "",
     };
     struct setup_plan *plan = asking->plan;
@@ -573,6 +652,27 @@ static enum bearer_status settle_end(struct asking *asking, struct bearer_error 
     if (plan->arguments->given & ARG_SECRET_EXPIRES)
         return bearer_fail(err, BEARER_USAGE, "--secret-expires is about a secret, and there is none");
     return BEARER_OK;
+}
+
+/* What Exchange knows the application by. */
+static enum bearer_status settle_object_id(struct asking *asking, struct bearer_error *err)
+{
+    const struct question question = {
+        .bit = ARG_OBJECT_ID,
+        .check = check_object_id,
+        .about = "Object ID of the application under Enterprise applications, NOT the one under App registrations. "
+                 "Enter if you do not have it yet.",
+        .words = "Object ID",
+        .unlike = asking->plan->values[OPT_CLIENT_ID],
+        .usual = "",
+    };
+    const char *given = arguments_value(asking->plan->arguments, ARG_OBJECT_ID);
+
+    if (!asking->plan->app_only && given == NULL)
+        return BEARER_OK;
+    if (given != NULL && check_object_id(&question, given, err) != BEARER_OK)
+        return err->status;
+    return settle(asking, &question, &asking->plan->object_id, err);
 }
 
 /* ------------------------------------------------------------------ the plan */
@@ -585,8 +685,9 @@ enum bearer_status setup_plan_make(struct setup_plan *plan, struct bearer_error 
 
     setvbuf(stdin, NULL, _IONBF, 0); /* what follows an answer is for the next question */
     if ((st = setup_plan_check_values(arguments, err)) != BEARER_OK || (st = settle_kind(&asking, err)) != BEARER_OK ||
-        (st = settle_section(&asking, err)) != BEARER_OK || (st = settle_registration(&asking, err)) != BEARER_OK ||
-        (st = settle_credential(&asking, err)) != BEARER_OK || (st = settle_end(&asking, err)) != BEARER_OK)
+        (st = settle_section(&asking, err)) != BEARER_OK || (st = settle_credential_kind(&asking, err)) != BEARER_OK ||
+        (st = settle_registration(&asking, err)) != BEARER_OK || (st = settle_credential(&asking, err)) != BEARER_OK ||
+        (st = settle_end(&asking, err)) != BEARER_OK || (st = settle_object_id(&asking, err)) != BEARER_OK)
         return st;
     if (!asking.person && !(arguments->given & ARG_YES))
         note_missing(&asking, "--yes");
@@ -603,4 +704,5 @@ void setup_plan_clear(struct setup_plan *plan)
     for (unsigned i = 0; i < plan->mailbox_count; i++)
         free(plan->mailboxes[i]);
     free(plan->section);
+    free(plan->object_id);
 }

@@ -5,6 +5,8 @@
 #include "credential/secret.h"
 #include "tool/command.h"
 
+#define SETUP_SECRET_MAX 1024 /* bytes; Entra's have about 40 */
+
 struct setup_plan {
     const struct arguments *arguments;
     const char *file; /* the sasl.conf that is to be changed */
@@ -14,6 +16,8 @@ struct setup_plan {
     char *section;                     /* whose: a user name or a pattern */
     char *values[OPT_COUNT];           /* what stands in it; NULL = not set */
     bool makes_certificate;            /* to be made at values[OPT_CLIENT_CERTIFICATE] */
+    char *object_id;                   /* the application's, under Enterprise applications; NULL = not known */
+    bool told;                         /* the steps of the registration were shown */
     struct bearer_secret secret;       /* to be written to values[OPT_CLIENT_SECRET_FILE]; empty = it is there */
     char *mailboxes[ARG_LIST_MAX + 1]; /* an application's; or shared ones, which the section's person opens */
     unsigned mailbox_count;

@@ -2,14 +2,14 @@
 
 # Options of a command, as tool/*.c have them.
 _sasl_bearer_options() {
-    local general='--system --user --conf --help'
+    local general='--system --user --conf --quiet --verbose --help'
     case $1 in
     login) echo "$general --device --with-refresh-token --any-user" ;;
     logout | connect) echo "$general" ;;
     token) echo "$general --renew --format" ;;
     status) echo "$general --json" ;;
     renew) echo "$general --all --watch" ;;
-    check) echo "$general --server --send-to --json --report --quiet --verbose" ;;
+    check) echo "$general --server --send-to --json --report" ;;
     setup)
         echo "$general --delegated --app-only --tenant --client-id --cloud --secret-file --secret-expires --certificate" \
             "--make-certificate --mailbox --object-id --yes --print-powershell --print-consent-url"

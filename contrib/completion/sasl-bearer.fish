@@ -19,6 +19,8 @@ complete -c sasl-bearer -n '__fish_seen_subcommand_from connect' -a 'imaps:// im
 complete -c sasl-bearer -l system -d "the system's sasl.conf and tokens"
 complete -c sasl-bearer -l user -d 'your own sasl.conf'
 complete -c sasl-bearer -l conf -r -F -d 'this sasl.conf and no other'
+complete -c sasl-bearer -l quiet -d 'only what is wrong'
+complete -c sasl-bearer -l verbose -d 'each request, too'
 complete -c sasl-bearer -l help -d 'tell about the command'
 complete -c sasl-bearer -l version -d 'tell the version'
 complete -c sasl-bearer -n '__fish_seen_subcommand_from login' -l device -d 'by a code'
@@ -32,8 +34,6 @@ complete -c sasl-bearer -n '__fish_seen_subcommand_from renew' -l watch -d 'unti
 complete -c sasl-bearer -n '__fish_seen_subcommand_from check' -l server -x -a 'imap:// imaps:// pop3:// pop3s:// smtp://'
 complete -c sasl-bearer -n '__fish_seen_subcommand_from check' -l send-to -x -d 'send one message there'
 complete -c sasl-bearer -n '__fish_seen_subcommand_from check' -l report -d 'to be shown to others'
-complete -c sasl-bearer -n '__fish_seen_subcommand_from check' -l quiet -d 'only what is wrong'
-complete -c sasl-bearer -n '__fish_seen_subcommand_from check' -l verbose -d more
 complete -c sasl-bearer -n '__fish_seen_subcommand_from setup' -l delegated -d 'people sign in'
 complete -c sasl-bearer -n '__fish_seen_subcommand_from setup' -l app-only -d 'an application on its own'
 complete -c sasl-bearer -n '__fish_seen_subcommand_from setup' -l tenant -x

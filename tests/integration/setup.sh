@@ -44,6 +44,18 @@ print(json.dumps({"certificates": [sys.stdin.read()]}))' <"$1" >"$S/known.json"
         "$CONTROL/apps/$APP_ONLY_CLIENT" >/dev/null
 }
 
+# said_on TEXT STRING: the string says so, be it folded or not.
+said_on() {
+    says "$1" "$(printf '%s' "$2" | tr '\n' ' ' | sed 's/  */ /g')"
+}
+
+# fits WIDTH TEXT: no line is wider, but for single words, scripts, what goes into files and what is indented for being copied.
+fits() {
+    printf '%s\n' "$2" | sed "s|$SASL_CONF_PATH|/etc/sasl2|g" | tr -d '\r' |
+        awk -v width="$1" '/^(    |[+-] |#|[A-Z][a-z]*-[A-Z]|[0-9]\. (sasl-bearer|postmap) |\[smtp|[a-z_]* = )/ || NF == 1 { next }
+            length($0) > width { print "too wide: " $0; wide = 1 } END { exit wide }'
+}
+
 # unchanged TEXT: sasl.conf holds just that, and nothing stands beside it.
 unchanged() {
     equals "$1" "$(cat "$CONF")" && equals sasl.conf "$(ls "$SASL_CONF_PATH")"
@@ -80,11 +92,30 @@ check "the permissions are named" says SMTP.SendAsApp "$OUT"
 check "so is the link" says "https://login.microsoftonline.com/$TENANT/adminconsent?client_id=$APP_ONLY_CLIENT" "$OUT"
 check "so are Postfix' lines" says "smtp_sasl_mechanism_filter = xoauth2" "$OUT"
 check "and what comes next" says "1. sasl-bearer renew relay@contoso.com" "$OUT"
+check "the table is made before Postfix reads it" says "2. postmap hash:/etc/postfix/sasl_passwd && postfix reload" "$OUT"
+check "what was done before is not told again" says_not "New registration" "$OUT"
+check "nor to whom a secret was given" says_not "New client secret" "$OUT"
 reach $TENANT
 run sasl_bearer renew relay@contoso.com
 check "with it a token comes" equals "0 " "$STATUS $ERR"
 check "and opens the mailbox" cyrus_login imtest "$DOVECOT_IMAP_PORT" relay@contoso.com XOAUTH2
 check "and the other one" cyrus_login imtest "$DOVECOT_IMAP_PORT" box1@contoso.com XOAUTH2
+
+# ---- a secret is typed anew: the one before is kept
+
+run sasl_bearer setup --app-only --yes --tenant $TENANT --client-id $APP_ONLY_CLIENT --secret-file - \
+    --mailbox relay@contoso.com <"$S/secret"
+check "the same secret again changes nothing" test ! -e "$SASL_CONF_PATH/contoso.com.secret.bak"
+echo another-secret >"$S/another"
+run sasl_bearer setup --app-only --yes --tenant $TENANT --client-id $APP_ONLY_CLIENT --secret-file - \
+    --mailbox relay@contoso.com <"$S/another"
+check "another secret is taken" equals another-secret "$(cat "$SASL_CONF_PATH/contoso.com.secret")"
+check "the one before is kept" cmp "$S/secret" "$SASL_CONF_PATH/contoso.com.secret.bak"
+check "closed to others" equals 600 "$(stat -c %a "$SASL_CONF_PATH/contoso.com.secret.bak")"
+check "and that is said" said_on "The one before is $SASL_CONF_PATH/contoso.com.secret.bak." "$OUT"
+begin
+run sasl_bearer setup --app-only --yes --tenant $TENANT --client-id $APP_ONLY_CLIENT --secret-file - \
+    --secret-expires 2099-01-31 --mailbox relay@contoso.com <"$S/secret"
 
 # ---- once more: what is there is kept
 
@@ -93,7 +124,7 @@ cp "$CONF" "$S/before"
 setup --yes --secret-file "$SASL_CONF_PATH/contoso.com.secret" relay@contoso.com '--secret-expires' 2099-06-30
 check "a name gets a section of its own" equals "[*@contoso.com] [relay@contoso.com]" "$(grep '^\[' "$CONF" | tr '\n' ' ' | sed 's/ $//')"
 check "the file before is kept" cmp "$S/before" "$CONF.bak"
-check "and named" says "The one before is $CONF.bak." "$OUT"
+check "and named" said_on "The one before is $CONF.bak." "$OUT"
 cp "$CONF" "$S/before"
 setup --yes --secret-file "$SASL_CONF_PATH/contoso.com.secret" relay@contoso.com
 check "a section that stands there already is replaced, and that is said" says "[relay@contoso.com] stands there already" "$OUT"
@@ -113,12 +144,19 @@ for sum in sha1 sha256; do
     check "its thumbprint is shown ($sum)" says \
         "$(openssl x509 -in "$SASL_CONF_PATH/relay.crt" -noout -fingerprint -$sum | sed 's/.*=//' | tr -d :)" "$OUT"
 done
-check "so is what to upload" says "$SASL_CONF_PATH/relay.crt" "$OUT"
+check "so is what to upload" says "       $SASL_CONF_PATH/relay.crt" "$OUT"
+check "once" equals 1 "$(printf '%s\n' "$OUT" | grep -c 'relay\.crt')"
 known "$SASL_CONF_PATH/relay.crt"
 reach $TENANT
 run sasl_bearer renew relay@contoso.com
 check "the identity provider takes it" equals "0 " "$STATUS $ERR"
 check "and it opens the mailbox" cyrus_login imtest "$DOVECOT_IMAP_PORT" relay@contoso.com XOAUTH2
+setup --yes --make-certificate "$SASL_CONF_PATH/relay.pem" --mailbox relay@contoso.com
+setup --yes --secret-file "$S/secret" --mailbox relay@contoso.com
+check "a certificate that is used no longer is named" said_on "Its certificate, $SASL_CONF_PATH/relay.pem, is used no longer; the file stays as it is." "$OUT"
+setup --yes --certificate "$SASL_CONF_PATH/relay.pem" --mailbox relay@contoso.com
+check "so is a secret" said_on "Its secret, $S/secret, is used no longer; the file stays as it is." "$OUT"
+check "and it stays" test -s "$S/secret"
 setup --yes --make-certificate "$SASL_CONF_PATH/relay.pem" --mailbox relay@contoso.com
 check "a key is never replaced" says "'$SASL_CONF_PATH/relay.crt' is there already, and is not replaced" "$ERR"
 check "and the key that there was is whole" openssl rsa -in "$SASL_CONF_PATH/relay.pem" -check -noout
@@ -150,6 +188,7 @@ check "without rights, one's own sasl.conf is written" equals "0 [bob@fabrikam.c
     "$STATUS $(head -n 1 "$USER_HOME/.config/sasl2/sasl.conf")"
 check "it is theirs" equals "$USER_ID" "$(stat -c %u "$USER_HOME/.config/sasl2/sasl.conf")"
 check "Postfix is not for them" says_not relayhost "$OUT"
+check "and the rest is for somebody else" says "In Exchange Online, by an administrator" "$OUT"
 run as_user "$bindir/sasl-bearer" setup --system --delegated --yes --client-id $DELEGATED_CLIENT bob@fabrikam.com </dev/null
 check "the system's is not theirs to write" says "cannot write '$S/empty/sasl.conf': Permission denied" "$ERR"
 
@@ -192,6 +231,8 @@ GOOD="--app-only --yes --client-id $APP_ONLY_CLIENT --secret-file $S/secret"
         $GOOD --mailbox bob@fabrikam.com '*@contoso.com'
     refuses "a shared mailbox of everybody's" "a shared mailbox is opened by one person: name them, not '*@fabrikam.com'" \
         --delegated --yes --client-id x --mailbox info@fabrikam.com '*@fabrikam.com'
+    refuses "an Object ID that is the client id" "that is the Application (client) ID; the Object ID is another one" \
+        $GOOD --object-id $APP_ONLY_CLIENT relay@contoso.com
     refuses "an end of nothing" "--secret-expires is about a secret, and there is none" \
         --delegated --yes --client-id x --secret-expires 2027-01-31 bob@fabrikam.com
     run sasl_bearer setup --app-only --yes --client-id x --secret-file - relay@contoso.com <<'END'
@@ -269,11 +310,22 @@ asked() {
     run python3 "$top_srcdir/tests/integration/answers.py" "$@"
 }
 echo 0f8fad5b-d9cb-469f-a165-70867728950e >"$S/secret-id"
-asked 'Who logs in' '' 'Mailboxes' 'relay box1@contoso.com' 'is no mailbox' 'relay@contoso.com box1@contoso.com' \
-    'Directory (tenant) ID' $TENANT 'Application (client) ID' '' '1. App registrations' $APP_ONLY_CLIENT \
-    'with a client secret' secret 'Client secret' "@$S/secret-id" 'Client secret' "@$S/secret" 'When does the secret end' 'soon' \
-    'must be a date' 2099-01-31 'Write this? [y]' '' -- "$bindir/sasl-bearer" setup
+asked '1 or 2 [1]: ' 3 '1 or 2 [1]: ' '' \
+    'Mailboxes: ' 'relay box1@contoso.com' 'Mailboxes: ' 'relay@contoso.com box1@contoso.com' \
+    '1 or 2 [1]: ' 2 'Tenant [contoso.com]' $TENANT 'Client ID' '' '1. App registrations' $APP_ONLY_CLIENT \
+    'Client secret' "@$S/secret-id" 'Client secret' "@$S/secret" 'YYYY-MM-DD: ' 'soon' 'YYYY-MM-DD: ' 2099-01-31 \
+    'Object ID: ' $APP_ONLY_CLIENT 'Object ID: ' 8d5c6b7a-0000-4000-8000-000000000001 'Write this? [y]' '' \
+    -- "$bindir/sasl-bearer" setup
 check "an application is set up by questions" equals "0 " "$STATUS $ERR"
+for text in "'3' is none of them: 1 is app-only, 2 is delegated" "'relay' is no mailbox; one reads user@domain" \
+    'it must be a date in the form 2027-01-31' 'that is the Application (client) ID; the Object ID is another one'; do
+    check "a wrong answer is told what is expected: $text" said_on "$text" "$OUT"
+done
+check "the steps of the registration are told once" equals 1 "$(printf '%s\n' "$OUT" | grep -c 'Grant admin consent')"
+check "with the secret, since that was chosen" says "2. Certificates & secrets, New client secret" "$OUT"
+check "and nothing of Entra is left" says_not "In Entra" "$OUT"
+check "the administrator's commands have the Object ID" says "-ObjectId '8d5c6b7a-0000-4000-8000-000000000001'" "$OUT"
+check "all of it fits a terminal" fits 80 "$OUT"
 check "what they were answered stands there" equals "[*@contoso.com]
 oauth2_provider:              app_only
 oauth2_tenant:                $TENANT
@@ -288,20 +340,41 @@ run sasl_bearer renew relay@contoso.com
 check "and a token comes" equals "0 " "$STATUS $ERR"
 
 begin
-asked 'certificate, or with' '' 'made if it is not there' '' 'Write this?' y -- \
+asked '1 or 2 [1]: ' c 'File [' '' 'Object ID: ' '' 'Write this?' y -- \
     "$bindir/sasl-bearer" setup --app-only --tenant $TENANT --client-id $APP_ONLY_CLIENT relay@contoso.com
 check "what was given is not asked; a certificate is made" test -f "$SASL_CONF_PATH/relay@contoso.com.pem"
+check "the Object ID is left to do" says "Enterprise applications, the same name: note its Object ID" "$OUT"
+check "this fits, too" fits 80 "$OUT"
+asked '1 or 2 [1]: ' s 'Client secret' "@$S/secret" 'YYYY-MM-DD' '' 'Object ID: ' '' 'Write this?' y -- \
+    sh -c 'stty cols 60; exec "$@"' sh "$bindir/sasl-bearer" setup --app-only --tenant $TENANT --client-id $APP_ONLY_CLIENT \
+    relay@contoso.com
+check "and a narrower terminal" fits 60 "$OUT"
 begin
 echo '# mine' >"$CONF"
-asked 'Shared mailboxes' '' 'Directory' '' 'Application' x 'Write this?' n -- "$bindir/sasl-bearer" setup --delegated bob@fabrikam.com
+asked 'Mailboxes: ' '' 'Tenant' '' 'Client ID' x 'Write this?' n -- "$bindir/sasl-bearer" setup --delegated bob@fabrikam.com
 check "whoever says no has changed nothing" equals "64" "$STATUS"
 check "and is told so" says "nothing was changed" "$OUT"
 check "and nothing is" unchanged '# mine'
-asked 'Shared mailboxes' '' 'Directory' '^D' -- "$bindir/sasl-bearer" setup --delegated bob@fabrikam.com
+asked 'Mailboxes: ' '' 'Tenant' '^D' -- "$bindir/sasl-bearer" setup --delegated bob@fabrikam.com
 check "whoever gives up has changed nothing" says "given up; nothing was changed" "$OUT"
 check "and nothing is, either" unchanged '# mine'
 asked 'Client secret' '@^C' -- "$bindir/sasl-bearer" setup --app-only --tenant x --client-id x --secret-file - \
     relay@contoso.com
 check "so with Control-C while the secret is typed" equals "64" "$STATUS"
 check "and nothing is, once more" unchanged '# mine'
+
+# ---- whoever has nothing yet
+
+begin
+asked -- "$bindir/sasl-bearer" login carol@fabrikam.com
+check "a sign-in without a section leads to setup" says "    sasl-bearer setup --delegated carol@fabrikam.com" "$OUT"
+check "and tells how to get a client id" says "1. App registrations, New registration" "$OUT"
+check "on a terminal's width" fits 80 "$OUT"
+asked -- "$bindir/sasl-bearer" --help
+check "help knows that connect wants a URL" says "sasl-bearer connect [OPTION]... URL USER" "$OUT"
+for command in '' login logout token status renew check setup connect; do
+    # shellcheck disable=SC2086 # no word for none
+    asked -- "$bindir/sasl-bearer" $command --help
+    check "help fits a terminal: ${command:-all}" fits 80 "$OUT"
+done
 integration_end

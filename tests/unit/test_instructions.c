@@ -4,6 +4,7 @@
 #include "tool/instructions.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Lends what is written, until the test ends. */
@@ -18,6 +19,17 @@ static const char *written(void (*put)(FILE *out, const struct instructions *abo
     put(out, about);
     fclose(out);
     kept = scratch_text("%s", text);
+    free(text);
+    return kept;
+}
+
+/* Lends the steps in Entra, until the test ends. */
+static const char *registration(const struct instructions *about)
+{
+    char *text = instructions_registration(about);
+    const char *kept = scratch_text("%s", text);
+
+    assert_non_null(text);
     free(text);
     return kept;
 }
@@ -74,12 +86,12 @@ static void test_what_is_known_is_filled_in(void **state)
         .mailboxes = mailboxes,
         .mailbox_count = 1,
     };
-    const char *script = written(instructions_powershell, &about), *steps = written(instructions_registration, &about);
+    const char *script = written(instructions_powershell, &about), *steps = registration(&about);
 
     (void)state;
     has(script, "New-ServicePrincipal -AppId 'my-client' -ObjectId 'my-object' -DisplayName 'sasl-bearer'\n");
     has(script, "-App 'my-object' `\n");
-    has(steps, "In https://entra.microsoft.com:\n\n1. ");
+    has(steps, "In https://entra.microsoft.com:\n\n1. App registrations, All applications: open yours.\n2. ");
     has(steps, "Upload certificate:\n       /etc/relay.crt\n");
     has(steps, "       SMTP.SendAsApp ");
     has(steps, "       https://login.microsoftonline.com/contoso.com/adminconsent?client_id=my-client\n");
@@ -87,6 +99,8 @@ static void test_what_is_known_is_filled_in(void **state)
         "https://login.microsoftonline.com/contoso.com/v2.0/adminconsent?client_id=my-client&redirect_uri=REDIRECT_URI"
         "&scope=https://ps.outlook.com/.default\n");
     has_not(steps, "New client secret");
+    has_not(steps, "New registration");
+    has_not(steps, "Enterprise applications");
     has_not(script, "CLIENT_ID");
     has_not(script, "OBJECT_ID");
 }
@@ -97,17 +111,87 @@ static void test_with_nothing_known_it_can_still_be_read(void **state)
 
     (void)state;
     has(written(instructions_powershell, &nothing), "Add-MailboxPermission -Identity 'MAILBOX' -User 'OBJECT_ID'");
-    has(written(instructions_registration, &nothing), "New client secret. Copy its Value now");
-    has(written(instructions_registration, &nobody),
-        "       https://login.microsoftonline.com/organizations/adminconsent?client_id=CLIENT_ID\n");
+    has(registration(&nothing), "New client secret. Copy its Value now");
+    has(registration(&nobody), "       https://login.microsoftonline.com/organizations/adminconsent?client_id=CLIENT_ID\n");
     has(written(instructions_postfix, &nothing), "[smtp.office365.com]:587   MAILBOX:\n");
+}
+
+static void test_what_is_done_is_not_told(void **state)
+{
+    const struct made_certificate made = { .sha1 = "AB12", .sha256 = "CD34", .ends = 1800000000 };
+    struct instructions about = { .app_only = true, .has_credential = true, .client_id = "my-client" };
+    const char *steps = registration(&about);
+
+    (void)state;
+    has(steps, "2. API permissions");
+    has(steps, "redirect_uri=REDIRECT_URI");
+    has(steps, "4. Enterprise applications, the same name: note its Object ID.\n   It is NOT the Object ID under App reg");
+    has_not(steps, "secret");
+
+    about.told = true; /* all but the Object ID, which is wanted */
+    assert_text(registration(&about), "%s",
+                "In https://entra.microsoft.com:\n\n1. Enterprise applications, the same name: note its Object ID.\n"
+                "   It is NOT the Object ID under App registrations: with that one every login fails. What links there to "
+                "the right page is called Managed application in local directory.\n");
+    about.object_id = "my-object";
+    assert_text(registration(&about), "%s", "");
+
+    about.certificate = "/etc/relay.crt";
+    about.made = &made;
+    assert_text(registration(&about), "%s",
+                "In https://entra.microsoft.com:\n\n1. App registrations, All applications: open yours.\n"
+                "2. Certificates & secrets, Certificates, Upload certificate:\n       /etc/relay.crt\n"
+                "   It is public; the key stays here. It is good until 2027-01-15. Entra shows it with this thumbprint:\n"
+                "       SHA-1    AB12\n       SHA-256  CD34\n");
+
+    about = (struct instructions){ .told = true };
+    assert_text(registration(&about), "%s", "");
+}
+
+static void test_the_object_id_is_warned_of(void **state)
+{
+    struct instructions about = { .app_only = true };
+    const char *script = written(instructions_powershell, &about);
+
+    (void)state;
+    has(script, "# ATTENTION: the Object ID is the one under Enterprise applications, NOT the one\n");
+    has(script, "# Put it in place of OBJECT_ID, here and below.\nNew-ServicePrincipal ");
+    about.object_id = "my-object";
+    script = written(instructions_powershell, &about);
+    has(script, "gets tokens.\nNew-ServicePrincipal ");
+}
+
+/* Commands are copied whole; what is said about them has to fit. */
+static void test_remarks_fit_a_terminal(void **state)
+{
+    const struct instructions about = { .app_only = true }, person = { .app_only = false };
+    const char *texts[] = { written(instructions_powershell, &about), written(instructions_powershell, &person),
+                            written(instructions_postfix, &about) };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        for (const char *line = texts[i], *end; *line != '\0'; line = end + 1) {
+            end = strchr(line, '\n');
+            if (strncmp(line, "# ", 2) == 0 && end - line > 80 && strncmp(line, "# New-", 6) != 0)
+                fail_msg("%.*s", (int)(end - line), line);
+        }
+}
+
+static void test_other_ways_are_for_those_who_ask(void **state)
+{
+    struct instructions about = { .app_only = true };
+
+    (void)state;
+    has(written(instructions_powershell, &about), "RBAC for Applications");
+    about.brief = true;
+    has_not(written(instructions_powershell, &about), "RBAC for Applications");
 }
 
 static void test_people_are_told_their_own_story(void **state)
 {
     static const char *const shared[] = { "info@fabrikam.com" };
     const struct instructions about = { .person = "bob@fabrikam.com", .mailboxes = shared, .mailbox_count = 1 };
-    const char *steps = written(instructions_registration, &about), *script = written(instructions_powershell, &about);
+    const char *steps = registration(&about), *script = written(instructions_powershell, &about);
 
     (void)state;
     has(steps, "       IMAP.AccessAsUser.All\n       POP.AccessAsUser.All\n       SMTP.Send\n       offline_access\n");
@@ -141,11 +225,11 @@ static void test_every_cloud_has_its_own_hosts(void **state)
 
         assert_text(url, "%sadminconsent?client_id=CLIENT_ID", row->url);
         free(url);
-        has(written(instructions_registration, &about), scratch_text("In %s:\n", row->portal));
+        has(registration(&about), scratch_text("In %s:\n", row->portal));
         has(written(instructions_powershell, &about), row->connect);
         has(written(instructions_postfix, &about), scratch_text("relayhost = [%s]:587\n", row->relay));
         if (strcmp(row->cloud, "public") != 0)
-            has_not(written(instructions_registration, &about), ".com");
+            has_not(registration(&about), ".com");
     }
 }
 
@@ -165,9 +249,16 @@ static void test_several_mailboxes_are_several_senders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_names_cannot_leave_their_quotes),         scratch_test(test_what_is_known_is_filled_in),
-        scratch_test(test_with_nothing_known_it_can_still_be_read), scratch_test(test_people_are_told_their_own_story),
-        scratch_test(test_every_cloud_has_its_own_hosts),           scratch_test(test_several_mailboxes_are_several_senders),
+        scratch_test(test_names_cannot_leave_their_quotes),
+        scratch_test(test_what_is_known_is_filled_in),
+        scratch_test(test_with_nothing_known_it_can_still_be_read),
+        scratch_test(test_what_is_done_is_not_told),
+        scratch_test(test_the_object_id_is_warned_of),
+        scratch_test(test_remarks_fit_a_terminal),
+        scratch_test(test_other_ways_are_for_those_who_ask),
+        scratch_test(test_people_are_told_their_own_story),
+        scratch_test(test_every_cloud_has_its_own_hosts),
+        scratch_test(test_several_mailboxes_are_several_senders),
     };
 
     return run_group("instructions", tests);
