@@ -46,13 +46,16 @@ static const struct bearer_section *top_of(const struct bearer_config *config)
 /* ------------------------------------------------------------------ finding */
 
 /* The mistake that stands between this section and its use, if any. */
-static enum bearer_status section_usable(const struct bearer_section *section, struct bearer_error *err)
+static enum bearer_status section_usable(const struct bearer_config *config, const struct bearer_section *section,
+                                         struct bearer_error *err)
 {
-    if (section->error != NULL)
-        return bearer_fail(err, BEARER_CONFIG, "%s", section->error);
-    if (section->file != NULL && section->file->error != NULL)
-        return bearer_fail(err, BEARER_CONFIG, "%s", section->file->error);
-    return BEARER_OK;
+    const char *mistake = section->error;
+
+    if (mistake == NULL && section->file != NULL)
+        mistake = section->file->error;
+    if (mistake == NULL)
+        mistake = config->levels[section->level].top.error; /* it inherits from there */
+    return mistake == NULL ? BEARER_OK : bearer_fail(err, BEARER_CONFIG, "%s", mistake);
 }
 
 /* Where no section matches, a broken file may hold the one that was meant, and its top cannot be believed. */
@@ -94,7 +97,7 @@ static enum bearer_status choose(const struct bearer_lookup *l, const char *name
         section = top_of(l->config);
     }
     *section_out = section;
-    return section_usable(section, err);
+    return section_usable(l->config, section, err);
 }
 
 static enum bearer_status no_account(const char *name, struct bearer_error *err)
@@ -213,7 +216,7 @@ enum bearer_status bearer_account_of_section(const struct bearer_config *config,
     *account_out = NULL;
     if (section->values[OPT_IDENTITY].text != NULL)
         return bearer_fail(err, BEARER_NO_ACCOUNT, "somebody else signs in for [%s]", section->pattern);
-    if ((st = section_usable(section, err)) != BEARER_OK ||
+    if ((st = section_usable(config, section, err)) != BEARER_OK ||
         (section->pattern == NULL && (st = nothing_broken(config, err)) != BEARER_OK) ||
         (st = build_chosen(&l, section, NULL, account_out, err)) != BEARER_OK)
         return st;

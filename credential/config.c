@@ -35,16 +35,22 @@ static void note_mistake(struct reader *r, char **slot, const char *text)
         r->nomem = true;
 }
 
-/* A line that cannot be parsed concerns the whole file: what follows may be meant for another section. */
+/* A line that cannot be parsed concerns the whole file: what follows may be meant for another section.  At the top it also concerns
+ * the other files of the level, which inherit from there: it might have been meant as a limit. */
 static void file_mistake(struct reader *r, const char *text)
 {
     note_mistake(r, &r->file->error, text);
+    if (r->section->pattern == NULL)
+        note_mistake(r, &r->section->error, text);
 }
 
 /* A mistake within a section concerns that section; at the top it concerns the file. */
 static void section_mistake(struct reader *r, const char *text)
 {
-    note_mistake(r, r->section->pattern != NULL ? &r->section->error : &r->file->error, text);
+    if (r->section->pattern != NULL)
+        note_mistake(r, &r->section->error, text);
+    else
+        file_mistake(r, text);
 }
 
 /* ------------------------------------------------------------------ lines */

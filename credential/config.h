@@ -31,7 +31,7 @@ struct bearer_section {
     const struct bearer_config_file *file;
     unsigned line;
     enum bearer_level level;
-    char *error; /* the first mistake in this section, or NULL */
+    char *error; /* the first mistake in this section, or at the tops of all files, or NULL */
     struct bearer_config_value values[OPT_COUNT];
 };
 

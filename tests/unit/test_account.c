@@ -776,6 +776,24 @@ static void a_broken_users_file_leaves_the_systems_sections_alone(void **state)
     bearer_config_free(&config);
 }
 
+static void a_broken_top_is_the_answer_to_all_who_inherit_from_it(void **state)
+{
+    const char *drop_in = scratch_path("system/sasl.conf.d/1.conf");
+    struct bearer_config *config;
+
+    (void)state;
+    scratch_write("system/sasl.conf.d/1.conf", 0600, "[b]\noauth2_client_id: x\n");
+    config = load(NULL, "oauth2_serverz: mail.example\n[a]\noauth2_client_id: x\n");
+    refused(config, "b", NULL, BEARER_CONFIG,
+            scratch_text("%s:1: unknown option 'oauth2_serverz', nearest is 'oauth2_servers'", system_file()));
+    bearer_config_free(&config);
+    scratch_write("system/sasl.conf.d/1.conf", 0600, "mumble\n[b]\noauth2_client_id: x\n");
+    config = load(NULL, "[a]\noauth2_client_id: x\n");
+    refused(config, "a", NULL, BEARER_CONFIG,
+            scratch_text("%s:1: neither 'option: value' nor a [section] nor a # comment", drop_in));
+    bearer_config_free(&config);
+}
+
 static void a_broken_drop_in_leaves_the_other_files_alone(void **state)
 {
     struct bearer_config *config;
@@ -925,6 +943,7 @@ int main(void)
         account_test(a_mistake_in_a_section_is_the_answer_to_its_names_only),
         account_test(a_broken_file_is_the_answer_to_all_its_names_and_to_unknown_ones),
         account_test(a_broken_users_file_leaves_the_systems_sections_alone),
+        account_test(a_broken_top_is_the_answer_to_all_who_inherit_from_it),
         account_test(a_broken_drop_in_leaves_the_other_files_alone),
         account_test(a_section_has_an_account_of_its_own_where_one_token_serves_all),
         account_test(the_top_has_an_account_of_its_own_where_one_token_serves_all),
