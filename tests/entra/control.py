@@ -17,7 +17,7 @@ import redirects
 import scopes
 import web
 from directory import UnknownName
-from journal import loggable_name
+from journal import fingerprint, loggable_name
 from refusals import Refusal
 
 
@@ -196,7 +196,8 @@ def may_open(emulator, _argument, body):
     emulator.journal.asked_may_open()
     verdict = exchange.may_open(emulator, token, mailbox, protocol)
     emulator.journal.log(endpoint="may-open", mailbox=loggable_name(mailbox), protocol=protocol,
-                         outcome="allow" if verdict["allow"] else "deny", reason=verdict["reason"])
+                         access_token_sha256=fingerprint(token), outcome="allow" if verdict["allow"] else "deny",
+                         reason=verdict["reason"])
     return verdict
 
 
@@ -205,6 +206,7 @@ def check_password(emulator, _argument, body):
     user, password = needs(body, "user", "password")
     right = hmac.compare_digest(password.encode(), emulator.directory.secret_values["plain_password"].encode())
     allow = right and user.lower() == "plain@contoso.com"
+    emulator.journal.log(endpoint="check-password", mailbox=loggable_name(user), outcome="allow" if allow else "deny")
     return {"allow": allow, "reason": "" if allow else "wrong user or password"}
 
 

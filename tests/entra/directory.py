@@ -28,6 +28,7 @@ class Tenant:
     name: str
     domains: list
     personal: bool = False
+    gmail: bool = False                     # its mailboxes open for Gmail's tokens, and for no others
 
 
 @dataclasses.dataclass

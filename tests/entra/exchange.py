@@ -1,9 +1,9 @@
-"""exchange.py - the question Exchange Online answers at every login: may this token open this mailbox?"""
+"""exchange.py - the question that Exchange Online and Gmail answer at every login: may this token open this mailbox?"""
 
 import dataclasses
 
 from directory import UnknownName
-from scopes import EXCHANGE, RESOURCES
+from scopes import EXCHANGE, GMAIL, RESOURCES
 from tokens import BadToken
 
 
@@ -50,13 +50,14 @@ def may_open(emulator, token, address, protocol_name):
 
 def decide(directory, claims, address, protocol):
     """Return if the mailbox opens, raise No if not."""
-    if RESOURCES.get(claims["aud"].rstrip("/").lower()) is not EXCHANGE:
-        raise No(f"audience is {claims['aud']}, not Exchange")
     try:
         mailbox = directory.mailbox(address)
         tenant = directory.tenant_of(address)
     except UnknownName:
         raise No("no such mailbox") from None
+    service = GMAIL if tenant.gmail else EXCHANGE
+    if RESOURCES.get(claims["aud"].rstrip("/").lower()) is not service:
+        raise No(f"audience is {claims['aud']}, not {'Gmail' if tenant.gmail else 'Exchange'}")
     if "scp" in claims:
         user_may(directory, claims, mailbox, tenant, protocol)
     else:
@@ -68,7 +69,7 @@ def decide(directory, claims, address, protocol):
 def user_may(directory, claims, mailbox, tenant, protocol):
     if claims["tid"] != tenant.id:
         raise No("token is from another tenant")
-    if protocol.permission not in claims["scp"].split():
+    if not tenant.gmail and protocol.permission not in claims["scp"].split():
         raise No(f"token lacks {protocol.permission}")
     user = claims["upn"].lower()
     if user not in directory.users or directory.user(user).disabled:

@@ -88,7 +88,7 @@ class Grants:
             return grant
 
     def spent(self, value):
-        """Tokens were issued for it: only now does it count as used."""
+        """Another one was issued for it: only now does it count as used."""
         with self._lock:
             row = self._tokens[value]
             row.used = True

@@ -42,6 +42,7 @@ class Request:
     form: dict = dataclasses.field(default_factory=dict)    # of people's browsers: the query
     page: dict = dataclasses.field(default_factory=dict)    # and this is what a page of ours posted
     malformed: Refusal = None   # why there is no form
+    mail_password: bool = False # somebody's password for mail came along, which nobody has any business to send here
 
     @property
     def grant_type(self):
@@ -99,6 +100,7 @@ class IdentityHandler(web.Handler):
         request = Request(self.command, next(filter(None, endpoints)), match[0], segment,
                           headers.get("Host", "localhost"), headers.get("Authorization"),
                           correlation_id(headers.get("client-request-id", "")))
+        request.mail_password = self.emulator.directory.secret_values["plain_password"].encode() in body
         try:
             # Entra does not look into a body of another type, and then misses the first parameter.
             posted = forms.parse(body) if headers.get_content_type() == FORM_TYPE else {}
@@ -176,8 +178,9 @@ class IdentityHandler(web.Handler):
             grant_type=COUNTED_AS.get(request.grant_type, "other") if request.endpoint == "token" else None,
             pkce=pkce(form) if request.endpoint == "authorize" else None,
             client_id=loggable_id(form.get("client_id")), scope=loggable_scope(form.get("scope")),
-            outcome=outcome, status=status, error=refusal.error if refusal else None,
-            code=refusal.number if refusal else None, correlation_id=request.correlation_id,
+            mail_password=request.mail_password or None, outcome=outcome, status=status,
+            error=refusal.error if refusal else None, code=refusal.number if refusal else None,
+            correlation_id=request.correlation_id,
             **{f"{name}_sha256": fingerprint(issued[name]) for name in ("access_token", "refresh_token")
                if name in issued})
 

@@ -24,9 +24,10 @@ EXCHANGE = Resource("Office 365 Exchange Online",
                     APP_ROLES)
 GRAPH = Resource("Microsoft Graph",
                  ("IMAP.AccessAsUser.All", "POP.AccessAsUser.All", "SMTP.Send", "User.Read", "Mail.Read", "Mail.Send"))
+GMAIL = Resource("Gmail", ("",))            # one permission for everything: its scope is https://mail.google.com/ alone
 GRAPH_URI = "https://graph.microsoft.com"
 RESOURCES = {"https://outlook.office.com": EXCHANGE, "https://outlook.office365.com": EXCHANGE,
-             "https://ps.outlook.com": EXCHANGE, GRAPH_URI: GRAPH}
+             "https://ps.outlook.com": EXCHANGE, GRAPH_URI: GRAPH, "https://mail.google.com": GMAIL}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -94,6 +94,23 @@ class MayOpen(EntraTest):
         self.assert_closed("lacks the role", self.app_token(NO_ROLES), "relay@contoso.com")
         self.assert_closed("not registered", self.app_token(NOT_REGISTERED), "relay@contoso.com")
 
+    def test_gmail_and_exchange_are_strangers(self):
+        app, gmail = "90000000-4444-4444-8444-000000000001", "https://mail.google.com/"
+        self.entra.ask("/directory", tenants=[{"id": "44444444-4444-4444-8444-444444444444", "name": "Gmail",
+                                               "domains": ["gmail.example"], "gmail": True}],
+                       apps=[{"client_id": app, "name": "Mail at Gmail", "tenant": "gmail.example", "consented": [""],
+                              "service_principals": {"gmail.example": app}, "secrets": [{"name": "gmail_secret"}]}],
+                       users=[{"address": "gina@gmail.example"}], mailboxes=[{"address": "gina@gmail.example"}])
+        secret = json.loads((self.directory / "secrets.json").read_text())["gmail_secret"]
+        grant = self.entra.ask("/grants", user="gina@gmail.example", client_id=app, scope=f"{gmail} offline_access")
+        reply = self.assert_success(self.refresh(grant["refresh_token"], "gmail.example", client_id=app,
+                                                 client_secret=secret, scope=gmail))
+        self.assertEqual((reply["scope"], "refresh_token" in reply), (gmail, False))
+        for protocol in ("imap", "pop", "smtp"):
+            self.assert_open(reply["access_token"], "gina@gmail.example", protocol)
+        self.assert_closed("audience", reply["access_token"], "bob@fabrikam.com")
+        self.assert_closed("audience", self.user_token(), "gina@gmail.example")
+
     def test_rbac_for_applications_sends_and_only_sends(self):
         token = self.app_token(RBAC)
         self.assert_open(token, "relay@contoso.com", "smtp")
@@ -243,6 +260,28 @@ class Process(EntraTest):
         log = (self.directory / "requests.log").read_text()
         self.assertFalse([value for value in issued if value in log])
         self.assertTrue(all(json.loads(line)["time"] for line in log.splitlines()))
+
+    def last_logged(self):
+        return json.loads((self.directory / "requests.log").read_text().splitlines()[-1])
+
+    def test_log_tells_which_token_opened_what(self):
+        token = self.assert_success(self.app_only())["access_token"]
+        issued = self.last_logged()
+        self.assertNotIn("mail_password", issued)
+        self.entra.ask("/may-open", token=token, mailbox="relay@contoso.com", protocol="imap")
+        opened = self.last_logged()
+        self.assertEqual((opened["mailbox"], opened["outcome"]), ("relay@contoso.com", "allow"))
+        self.assertEqual(opened["access_token_sha256"], issued["access_token_sha256"])
+
+    def test_log_tells_where_passwords_went(self):
+        password = self.entra.secrets["plain_password"]
+        self.app_only(client_secret=password)
+        self.assertIs(self.last_logged()["mail_password"], True)
+        for value, outcome in ((password, "allow"), ("x", "deny")):
+            self.entra.ask("/check-password", user="plain@contoso.com", password=value)
+            entry = self.last_logged()
+            self.assertEqual((entry["endpoint"], entry["mailbox"], entry["outcome"]),
+                             ("check-password", "plain@contoso.com", outcome))
 
     def test_hundreds_of_connections_at_once(self):
         silent = [socket.create_connection(("127.0.0.1", self.entra.ready["https_port"])) for _ in range(50)]

@@ -59,7 +59,7 @@ def refresh_token(emulator, call):
     reply = user_tokens(emulator, call, grant, wanted)
     if wanted.offline and emulator.settings.refresh_rotation != "keep":
         reply["refresh_token"] = emulator.grants.refresh_token(grant)
-    emulator.grants.spent(value)
+        emulator.grants.spent(value)
     return reply
 
 

@@ -5,7 +5,8 @@
 
 # dovecot_start HOME CERT KEY LUA CONTROL_PORT [LINE...]
 # LUA is the passdb script; it finds http://127.0.0.1:CONTROL_PORT in its global variable entra_control.
-# LINEs are added to dovecot.conf.  Sets the DOVECOT_ variables below.
+# LINEs are added to dovecot.conf, and win over what stands there: 'auth_mechanisms = oauthbearer' is one for a server that
+# offers nothing else.  Sets the DOVECOT_ variables below.
 dovecot_start() {
     mail_home "$1" || return
     mail_started dovecot "$1"
@@ -47,7 +48,7 @@ dovecot_configure() (
 # The login processes greet before the authentication server has loaded its passdb, so ask that one too.
 dovecot_ready() {
     python3 "$mail_dir/port.py" auth-ready "$DOVECOT_AUTH_SOCKET" &&
-        port_greets "$DOVECOT_IMAP_PORT" AUTH=XOAUTH2 &&
+        port_greets "$DOVECOT_IMAP_PORT" CAPABILITY &&
         port_greets "$DOVECOT_POP3_PORT" +OK
 }
 

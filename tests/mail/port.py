@@ -41,7 +41,7 @@ def auth_ready(path):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(2)
         connection.connect(path)
-        return b"MECH\tXOAUTH2" in read_until(connection, b"DONE\n")
+        return b"MECH\t" in read_until(connection, b"DONE\n")
 
 
 def main(command, *arguments):
