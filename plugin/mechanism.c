@@ -2,7 +2,8 @@
  *
  * Two steps suit every host.  The first asks who, obtains a token and sends it; whatever the server said before is ignored
  * (hosts without initial response pass an empty challenge, or bytes left in their buffer).  The second always ends well:
- * an error challenge is told to the log and answered, and the server's own refusal follows.
+ * an error challenge is told to the log and answered, and the server's own refusal follows.  Hosts that speak POP3 are told
+ * after the first step already that this may be all, but may take the second.
  */
 #include "plugin/mechanism.h"
 
@@ -196,6 +197,12 @@ static enum bearer_status build_message(struct session *session, const sasl_clie
     return st;
 }
 
+/* mutt and nmh go on while they are told to: by POP3 the server's final +OK would be one more challenge to them. */
+static int sent(const sasl_client_params_t *params)
+{
+    return params->service != NULL && strcmp(params->service, "pop") == 0 ? SASL_OK : SASL_CONTINUE;
+}
+
 static int first_step(struct session *session, sasl_client_params_t *params, sasl_interact_t **prompt_need,
                       const char **clientout, unsigned *clientoutlen, sasl_out_params_t *oparams)
 {
@@ -215,7 +222,7 @@ static int first_step(struct session *session, sasl_client_params_t *params, sas
     session->sent = 1;
     *clientout = bearer_secret_reveal(&session->message);
     *clientoutlen = (unsigned)session->message.length;
-    return SASL_CONTINUE;
+    return sent(params);
 }
 
 /* ------------------------------------------------------------------ the second step */

@@ -656,6 +656,27 @@ static void any_end_is_a_good_end_and_answered_in_each_mechanisms_way(void **sta
         }
 }
 
+/* mutt and nmh would take the server's +OK for one more challenge. */
+static void by_pop3_the_first_step_may_be_all_but_need_not(void **state)
+{
+    struct start started;
+    const char *out;
+    unsigned length;
+
+    (void)state;
+    begin(usual());
+    seed(usual(), "bob@contoso.com", "t", 0);
+    if (conn != NULL)
+        sasl_dispose(&conn);
+    assert_int_equal(sasl_client_new("pop", SERVER, NULL, NULL, answers, 0, &conn), SASL_OK);
+    started = start_with("XOAUTH2", NULL);
+    assert_int_equal(started.result, SASL_OK);
+    assert_string_equal(started.out, "user=bob@contoso.com\001auth=Bearer t\001\001");
+    assert_int_equal(sasl_client_step(conn, "{\"status\":\"400\"}", 16, NULL, &out, &length), SASL_OK);
+    assert_int_equal(length, 0);
+    assert_non_null(told(SASL_LOG_ERR));
+}
+
 static void an_error_challenge_is_answered_and_told(void **state)
 {
     static const char challenge[] = "{\"status\":\"401\",\"schemes\":\"bearer\"}";
@@ -1078,6 +1099,7 @@ int main(void)
         plugin_test(the_password_is_the_token_to_its_last_byte_and_no_further),
         plugin_test(a_password_ends_where_its_length_says),
         plugin_test(any_end_is_a_good_end_and_answered_in_each_mechanisms_way),
+        plugin_test(by_pop3_the_first_step_may_be_all_but_need_not),
         plugin_test(an_error_challenge_is_answered_and_told),
         plugin_test(an_error_challenge_is_known_by_its_first_byte_that_is_not_blank),
         plugin_test(an_error_challenge_is_made_printable_and_cut),
