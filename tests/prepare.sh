@@ -43,6 +43,16 @@ prepare_packages() {
     fi
 }
 
+# prepare_debs PACKAGE...: downloads into DEBS what cannot be installed beside the rest, for tests that unpack it.
+prepare_debs() {
+    DEBS=$T/debs
+    export DEBS
+    mkdir "$DEBS" && (cd "$DEBS" && apt-get download -q "$@") >>"$T/apt.log" 2>&1 </dev/null || {
+        tail -n 5 "$T/apt.log" >&2
+        return 1
+    }
+}
+
 # prepare_scratch: sets T, a directory that every user can pass through; gone when the script ends.
 prepare_scratch() {
     T=$(mktemp -d /tmp/sasl-bearer.XXXXXX) && chmod 755 "$T"

@@ -149,9 +149,9 @@ written_nowhere() {
 
 # Each line we put into a program's log ends in keys, whatever the program.
 lines_complete() {
-    # Its own line about the plugins that libsasl2 could not load is not ours.
+    # libsasl2's own lines are not ours.
     ! grep -rIh --include=mail.log -e 'SASL authentication \(problem\|failure\)' "$S" |
-        grep -Ev ' account=[^ ]* provider=[^ ]+ cause=[^ ]+$'
+        grep -Ev ' account=[^ ]* provider=[^ ]+ cause=[^ ]+$|: No worthy mechs found$'
 }
 
 # ---- the identity provider
