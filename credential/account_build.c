@@ -22,8 +22,8 @@ static bool sets_credential(const struct bearer_section *level)
 }
 
 /* Walks from the section outwards.  A section in the system's file never looks into a user's. */
-static const char *inherited(const struct bearer_config *config, const struct bearer_section *section,
-                             enum bearer_option_id id)
+const struct bearer_config_value *bearer_account_inherited(const struct bearer_config *config, const struct bearer_section *section,
+                                                           enum bearer_option_id id)
 {
     const struct bearer_section *levels[] = { section, &config->levels[section->level].top,
                                               &config->levels[BEARER_LEVEL_SYSTEM].top };
@@ -32,14 +32,23 @@ static const char *inherited(const struct bearer_config *config, const struct be
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         if (i > 0 && levels[i] == levels[i - 1])
             continue;
+        if (id == OPT_TOKEN_STORE && levels[i]->level != section->level)
+            return NULL; /* the system's tokens are not a user's to write */
         if (levels[i]->values[id].text != NULL)
-            return levels[i]->values[id].text;
+            return &levels[i]->values[id];
         if (group == OPT_GROUP_CREDENTIAL && sets_credential(levels[i]))
             return NULL;
         if (group != OPT_GROUP_NONE && levels[i]->values[OPT_SERVICE].text != NULL)
             return NULL;
     }
     return NULL;
+}
+
+static const char *inherited(const struct bearer_config *config, const struct bearer_section *section, enum bearer_option_id id)
+{
+    const struct bearer_config_value *value = bearer_account_inherited(config, section, id);
+
+    return value != NULL ? value->text : NULL;
 }
 
 const char *bearer_account_completing(const struct bearer_lookup *l, enum bearer_option_id id)

@@ -1,5 +1,5 @@
 /* holder.h - what the files about a context share: context.c, enumerate.c, fetch.c, obtain.c, reference.c.  Nobody else
- * includes it but the doctor, tool/check_configuration.c, who reads the files as they do. */
+ * includes it but the doctor, tool/check_account.c, who reads the files as they do. */
 #ifndef BEARER_HOLDER_H
 #define BEARER_HOLDER_H
 

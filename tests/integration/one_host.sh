@@ -83,7 +83,6 @@ END
 # And Bob for himself, on the same host: the same application, another sign-in.
 user_conf() {
     echo "oauth2_ca_file: $S/ca.pem"
-    echo "oauth2_token_store: $S/home/.local/state/sasl-bearer"
     section_delegated $BOB fabrikam.com
 }
 

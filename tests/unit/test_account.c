@@ -269,6 +269,21 @@ static void a_drop_ins_section_inherits_from_the_systems_top(void **state)
     bearer_config_free(&config);
 }
 
+static void a_user_does_not_inherit_the_systems_token_store(void **state)
+{
+    struct bearer_config *config = load("[u]\noauth2_timeout: 9\n", "oauth2_client_id: x\noauth2_token_store: /system\n[s]\n");
+    struct bearer_account *account = find(config, "u", NULL);
+
+    (void)state;
+    assert_string_equal(account->values[OPT_CLIENT_ID], "x");
+    assert_null(account->values[OPT_TOKEN_STORE]);
+    bearer_account_free(&account);
+    account = find(config, "s", NULL);
+    assert_string_equal(account->values[OPT_TOKEN_STORE], "/system");
+    bearer_account_free(&account);
+    bearer_config_free(&config);
+}
+
 /* ------------------------------------------------------------------ presets */
 
 static void presets_fill_in_as_the_table_says(void **state)
@@ -921,6 +936,7 @@ int main(void)
         account_test(what_is_no_name_is_refused),
         account_test(values_are_inherited_as_the_table_says),
         account_test(a_drop_ins_section_inherits_from_the_systems_top),
+        account_test(a_user_does_not_inherit_the_systems_token_store),
         account_test(presets_fill_in_as_the_table_says),
         account_test(a_device_endpoint_belongs_to_the_tenant),
         account_test(a_persons_token_is_filed_under_the_name_an_applications_under_the_section),
