@@ -38,6 +38,7 @@ struct transfer {
     int64_t deadline; /* CLOCK_MONOTONIC ms */
     bool too_large;
     char challenge[HTTP_CHALLENGE_MAX];
+    char date[64];
     char message[CURL_ERROR_SIZE];
 };
 
@@ -136,26 +137,34 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data)
     return bearer_monotonic() < t->deadline && append(&t->body, bytes, length) ? length : 0;
 }
 
-/* Keeps the first challenge of the answer that counts: behind "100 Continue" another one begins. */
-static size_t take_header(char *line, size_t size, size_t count, void *data)
+/* Keeps what stands behind a header's name, without blanks around it, where it is the first of that name and there is room. */
+static void keep_header(const char *line, size_t length, const char *name, char *out, size_t size)
 {
-    static const char name[] = "WWW-Authenticate:";
-    struct transfer *t = data;
-    size_t length = size * count, skipped = sizeof name - 1;
+    size_t skipped = strlen(name);
 
-    if (length >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
-        t->challenge[0] = '\0';
-    if (length <= skipped || strncasecmp(line, name, skipped) != 0 || t->challenge[0] != '\0')
-        return length;
+    if (length <= skipped || strncasecmp(line, name, skipped) != 0 || out[0] != '\0')
+        return;
     for (; skipped < length && strchr(" \t", line[skipped]) != NULL; skipped++)
         ;
     while (length > skipped && strchr(" \t\r\n", line[length - 1]) != NULL)
         length--;
-    if (length - skipped < sizeof t->challenge) {
-        memcpy(t->challenge, line + skipped, length - skipped);
-        t->challenge[length - skipped] = '\0';
+    if (length - skipped < size) {
+        memcpy(out, line + skipped, length - skipped);
+        out[length - skipped] = '\0';
     }
-    return size * count;
+}
+
+/* Of the answer that counts: behind "100 Continue" another one begins. */
+static size_t take_header(char *line, size_t size, size_t count, void *data)
+{
+    struct transfer *t = data;
+    size_t length = size * count;
+
+    if (length >= 5 && strncasecmp(line, "HTTP/", 5) == 0)
+        t->challenge[0] = t->date[0] = '\0';
+    keep_header(line, length, "WWW-Authenticate:", t->challenge, sizeof t->challenge);
+    keep_header(line, length, "Date:", t->date, sizeof t->date);
+    return length;
 }
 
 void http_reply_clear(struct http_reply *reply)
@@ -383,11 +392,13 @@ static void take_reply(struct transfer *t, struct http_reply *reply)
 {
     curl_off_t retry_after = 0;
     const char *type = NULL;
+    time_t date = curl_getdate(t->date, NULL);
 
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &reply->status);
     curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after);
     curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
     reply->retry_after = retry_after < RETRY_AFTER_MAX ? (int64_t)retry_after : RETRY_AFTER_MAX;
+    reply->date = date > 0 ? date : 0;
     reply->is_html = type != NULL && strncasecmp(type, "text/html", 9) == 0;
     reply->body = t->body.bytes;
     reply->length = t->body.length;

@@ -38,6 +38,7 @@ struct http_request {
 struct http_reply {
     long status;         /* of the last answer */
     int64_t retry_after; /* seconds, at most a day; 0 = not told */
+    int64_t date;        /* the server's clock, seconds since the epoch; 0 = not told */
     char *body;          /* NUL-terminated; NULL if it is empty */
     size_t length;
     bool is_html;        /* it says that it is a page for people */
@@ -45,7 +46,7 @@ struct http_reply {
     char challenge[HTTP_CHALLENGE_MAX]; /* WWW-Authenticate; empty = none, or too long */
 };
 
-#define HTTP_REPLY_INIT { 0, 0, NULL, 0, false, false, "" }
+#define HTTP_REPLY_INIT { 0, 0, 0, NULL, 0, false, false, "" }
 
 /* Initialises libcurl and what is behind it; does nothing the second time.  BEARER_LOCAL if that fails. */
 enum bearer_status http_prepare(struct bearer_error *err);

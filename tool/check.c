@@ -4,13 +4,11 @@
 #include "credential/text.h"
 #include "tool/output.h"
 
-#include <pwd.h>
-#include <sasl/sasl.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -24,8 +22,9 @@ static const struct {
     [CHECK_PROBLEM] = { "problem", "1;31" },
 };
 
-static void (*const areas[])(struct check *check) = { check_configuration, check_store,   check_plugin, check_postfix,
-                                                      check_renewer,       check_network, check_token,  check_logins };
+static void (*const areas[])(struct check *check) = { check_configuration, check_account, check_store,
+                                                      check_plugin,        check_postfix, check_renewer,
+                                                      check_network,       check_token,   check_logins };
 
 /* ------------------------------------------------------------------ for people */
 
@@ -116,6 +115,20 @@ void check_say_remedy(struct check *check, enum check_result result, const char 
     va_end(arguments);
 }
 
+bool check_is_unseen(int error)
+{
+    return (error == EACCES || error == EPERM) && geteuid() != 0;
+}
+
+void check_say_unseen(struct check *check, const char *area, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    say(check, CHECK_SKIPPED, area, strdup("run as root to see it"), formatted(format, arguments));
+    va_end(arguments);
+}
+
 static int put_summary(struct check *check)
 {
     int code = check->counts[CHECK_PROBLEM] > 0 ? EX_UNAVAILABLE : EX_OK;
@@ -162,86 +175,19 @@ void check_each(struct check *check, check_look *look, void *data)
         bearer_context_each(check->context, look_at, &looking);
 }
 
-/* ------------------------------------------------------------------ reports */
-
-/* The value of PRETTY_NAME in os-release(5), without its quotes. */
-static void read_distribution(char *out, size_t size)
-{
-    static const char key[] = "PRETTY_NAME=";
-    FILE *file = fopen("/etc/os-release", "re");
-    char line[256];
-
-    snprintf(out, size, "unknown");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, key, sizeof key - 1) == 0) {
-            char *value = line + sizeof key - 1 + strspn(line + sizeof key - 1, "\"'");
-
-            value[strcspn(value, "\"'\n")] = '\0';
-            snprintf(out, size, "%s", value);
-        }
-    if (file != NULL)
-        fclose(file);
-}
-
-/* What whoever reads the report wants to know first. */
-static void say_versions(struct check *check)
-{
-    const char *implementation, *version;
-    char distribution[128];
-    struct utsname system;
-
-    sasl_version_info(&implementation, &version, NULL, NULL, NULL, NULL);
-    read_distribution(distribution, sizeof distribution);
-    if (uname(&system) != 0)
-        return;
-    check_say(check, CHECK_OK, "versions", NULL, "sasl-bearer %s, %s %s", PACKAGE_VERSION, implementation, version);
-    check_say(check, CHECK_OK, "versions", NULL, "%s, %s %s, %s", distribution, system.sysname, system.release,
-              system.machine);
-}
-
-/* What this machine and this user are called. */
-static void hide_surroundings(struct report *report)
-{
-    const struct passwd *entry = getpwuid(geteuid());
-    struct utsname system;
-
-    report_hide(report, "home", getenv("HOME"));
-    report_hide(report, "user", getenv("LOGNAME"));
-    report_hide(report, "user", getenv("SUDO_USER"));
-    if (entry != NULL) {
-        report_hide(report, "home", entry->pw_dir);
-        report_hide(report, "user", entry->pw_name);
-    }
-    if (uname(&system) != 0)
-        return;
-    report_hide(report, "host", system.nodename);
-    system.nodename[strcspn(system.nodename, ".")] = '\0';
-    report_hide(report, "host", system.nodename);
-}
-
-/* False, and nothing is shown, without memory for what must be hidden. */
-static bool begin_report(struct check *check)
-{
-    check->report = report_new();
-    if (check->report == NULL)
-        return false;
-    hide_surroundings(check->report);
-    check_configuration_hide(check);
-    say_versions(check);
-    return true;
-}
-
 /* ------------------------------------------------------------------ the command */
 
 static int run(struct bearer_context *context, const struct arguments *arguments)
 {
-    struct check check = { .context = context, .arguments = arguments, .user = arguments->user, .colour = output_wants_colour() };
+    struct check check = {
+        .context = context, .arguments = arguments, .user = arguments->user, .colour = output_wants_colour()
+    };
     struct bearer_error err = BEARER_ERROR_INIT;
     int code;
 
     if (arguments->given & ARG_JSON)
         check.list = json_array();
-    if ((arguments->given & ARG_REPORT) && !begin_report(&check))
+    if ((arguments->given & ARG_REPORT) && !check_report_begin(&check))
         return EX_TEMPFAIL;
     if (check.user != NULL && bearer_context_find(context, check.user, &check.holder, &err) != BEARER_OK)
         check_say(&check, CHECK_PROBLEM, "account", NULL, "%s", err.text); /* which names the remedy */
@@ -262,7 +208,7 @@ const struct command command_check = {
             "  --json         the same for programs\n"
             "  --report       a report to be shown to others: without names, tenants and addresses\n"
             "  --quiet        only warnings and problems\n"
-            "  --verbose      show what is said at live logins, without tokens\n\n"
+            "  --verbose      show defaults, too, and what is said at live logins, without tokens\n\n"
             "Exits with 0 if there is no problem, else with 69.\n\n",
     .accepts = ARG_SERVER | ARG_SEND_TO | ARG_JSON | ARG_REPORT | ARG_QUIET | ARG_VERBOSE,
     .user = USER_OPTIONAL,

@@ -1,259 +1,17 @@
-/* check_logins.c - real logins, as the hosts would make them: through libsasl2 and our plugin, in a child process.
- *
- * The child forks and does not exec: all that a host does before it logs in is done in it, from its name on, and all that is
- * loaded is gone with it.  For SMTP, where Postfix is installed, it goes smtp(8)'s way: master(8)'s environment, libsasl2
- * initialised as root, then the jail and the user.  What it finds it leaves in memory that both share, so that even one that
- * has to be ended tells how far it got. */
-#include "credential/clock.h"
+/* check_logins.c - real logins, as the hosts would make them, and what the servers' answers mean. */
 #include "credential/places.h"
 #include "credential/text.h"
+#include "tool/check_claims.h"
 #include "tool/check_token.h"
-#include "tool/jail.h"
-#include "tool/mail_login.h"
+#include "tool/check_trial.h"
 #include "tool/mail_servers.h"
 #include "tool/server_texts.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define AREA           "login"
-#define PATIENCE       30000 /* ms for a server */
-#define GRACE          2000  /* ms more until the child is ended: getaddrinfo() knows no deadline */
-#define TRANSCRIPT_MAX 16384
-
-/* What is asked of a child. */
-struct order {
-    struct mail_address address;
-    const char *user;
-    const char *send_to;     /* NULL = no message */
-    const char *ca_file;     /* for the mail server's certificate */
-    const char *conf;        /* --conf, or NULL */
-    bool user_is_left_out;   /* --system: a user's own sasl.conf does not count */
-    const struct jail *jail; /* whose smtp(8) it is to be; NULL = nobody's */
-};
-
-enum end { END_NONE, END_LOGGED_IN, END_OPENED, END_SENT }; /* how far it got behind the login */
-
-/* What comes back.  The parent believes none of it. */
-struct trial {
-    bool ended; /* the child came to its end */
-    enum end end;
-    struct bearer_error err;
-    struct mail_session session;
-    struct mail_login login;
-    char transcript[TRANSCRIPT_MAX];
-};
-
-/* ------------------------------------------------------------------ in the child: a message */
-
-static void put_date(char *out, size_t size)
-{
-    time_t now = (time_t)bearer_now();
-    struct tm parts;
-
-    strftime(out, size, "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&now, &parts));
-}
-
-/* Nobody else's name for a message. */
-static unsigned long long random_number(void)
-{
-    unsigned long long number = 0;
-
-    return getrandom(&number, sizeof number, 0) == (ssize_t)sizeof number ? number : (unsigned long long)bearer_monotonic();
-}
-
-static enum bearer_status send_text(struct mail_session *session, const struct order *order, struct bearer_error *err)
-{
-    const char *domain = strrchr(order->user, '@');
-    char date[64], *text;
-    enum bearer_status st;
-
-    put_date(date, sizeof date);
-    text = bearer_text_format(
-        "From: <%s>\r\nTo: <%s>\r\nSubject: Test by sasl-bearer check\r\nDate: %s\r\nMessage-ID: "
-        "<%016llx.%lld.sasl-bearer%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-        "Content-Type: text/plain; charset=us-ascii\r\n\r\nIf you can read this, %s can send mail with an "
-        "OAuth 2.0 token.\r\n.",
-        order->user, order->send_to, date, random_number(), (long long)bearer_now(), domain != NULL ? domain : "@localhost",
-        order->user);
-    if (text == NULL)
-        return bearer_fail(err, BEARER_NOMEM, "out of memory");
-    st = mail_session_answer(session, text, strlen(text), err);
-    free(text);
-    return st;
-}
-
-static enum bearer_status send_message(struct mail_session *session, const struct order *order, struct bearer_error *err)
-{
-    enum bearer_status st = mail_session_command(session, err, "RCPT TO:<%s>", order->send_to);
-
-    if (st == BEARER_OK)
-        st = mail_session_command(session, err, "DATA");
-    return st == BEARER_OK ? send_text(session, order, err) : st;
-}
-
-/* ------------------------------------------------------------------ in the child: the login */
-
-static void take_line(void *context, char direction, const char *line)
-{
-    struct trial *trial = context;
-    size_t used = strlen(trial->transcript);
-
-    snprintf(trial->transcript + used, sizeof trial->transcript - used, "%c %s\n", direction, line);
-}
-
-/* Servers may let somebody in and close the mailbox only when it is used: so use it, in a way that changes nothing. */
-static enum bearer_status use_mailbox(struct trial *trial, const struct order *order, struct bearer_error *err)
-{
-    struct mail_session *session = &trial->session;
-    enum bearer_status st;
-
-    switch (order->address.protocol) {
-    case MAIL_IMAP:
-        return mail_session_command(session, err, "EXAMINE INBOX");
-    case MAIL_POP3:
-        return mail_session_command(session, err, "STAT");
-    case MAIL_SMTP:
-        break;
-    }
-    st = mail_session_command(session, err, "MAIL FROM:<%s>", order->user);
-    if (st == BEARER_OK && order->send_to != NULL) {
-        trial->end = END_OPENED;
-        return send_message(session, order, err);
-    }
-    return st == BEARER_OK ? mail_session_command(session, err, "RSET") : st;
-}
-
-static enum bearer_status log_in(struct trial *trial, const struct order *order, const struct mail_trust *trust,
-                                 struct bearer_error *err)
-{
-    struct mail_session *session = &trial->session;
-    enum bearer_status st = mail_session_open(session, &order->address, trust, bearer_monotonic() + PATIENCE, err);
-
-    if (st == BEARER_OK)
-        st = mail_login(session, order->user, &trial->login, err);
-    if (st == BEARER_OK) {
-        trial->end = END_LOGGED_IN;
-        st = use_mailbox(trial, order, err);
-    }
-    if (st == BEARER_OK)
-        trial->end = order->send_to != NULL && order->address.protocol == MAIL_SMTP ? END_SENT : END_OPENED;
-    mail_session_close(session);
-    return st;
-}
-
-/* The plugin reads the sasl.conf that this program was told to read. */
-static void set_configuration(const struct order *order)
-{
-    char *conf = order->conf != NULL ? realpath(order->conf, NULL) : NULL;
-
-    if (conf != NULL)
-        setenv("SASL_CONF_PATH", dirname(conf), 1);
-    if (conf != NULL || order->user_is_left_out)
-        setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
-    free(conf);
-}
-
-static enum bearer_status be_the_host(struct trial *trial, const struct order *order, struct bearer_error *err)
-{
-    static char smtp[] = "smtp";
-    enum bearer_status st;
-
-    signal(SIGPIPE, SIG_IGN);
-    if (order->jail != NULL) {
-        program_invocation_short_name = smtp;
-        jail_set_environment(order->jail);
-    }
-    set_configuration(order);
-    st = mail_login_prepare(&trial->login, err);
-    return st == BEARER_OK && order->jail != NULL ? jail_enter(order->jail, err) : st;
-}
-
-static void be_child(struct trial *trial, const struct order *order)
-{
-    struct mail_trust *trust = NULL;
-
-    trial->session.trace = take_line;
-    trial->session.trace_context = trial;
-    if (mail_trust_new(order->ca_file, &trust, &trial->err) == BEARER_OK &&
-        be_the_host(trial, order, &trial->err) == BEARER_OK)
-        (void)log_in(trial, order, trust, &trial->err);
-    trial->ended = true;
-    _exit(0); /* nothing of the parent's is flushed or ended here */
-}
-
-/* ------------------------------------------------------------------ the child's life */
-
-/* Waits until nobody holds the other end of the pipe any more, or time is over. */
-static void wait_for_end(int pipe_end)
-{
-    struct pollfd poller = { .fd = pipe_end, .events = POLLIN };
-    int64_t end = bearer_monotonic() + PATIENCE + GRACE, left = PATIENCE + GRACE;
-
-    while (left > 0 && poll(&poller, 1, (int)left) < 0 && errno == EINTR)
-        left = end - bearer_monotonic();
-}
-
-/* Ends the child; most have ended themselves.  What crashes it is not ours: libsasl2 loads every plugin there is. */
-static void end_child(pid_t pid, struct bearer_error *err)
-{
-    int status = 0;
-
-    kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-        bearer_fail(err, BEARER_LOCAL, "the process that logs in crashes: signal %d (%s)", WTERMSIG(status),
-                    strsignal(WTERMSIG(status)));
-}
-
-static void run_child(struct trial *trial, const struct order *order)
-{
-    int ends[2];
-    pid_t pid;
-
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        bearer_fail(&trial->err, BEARER_LOCAL, "cannot make a pipe: %m");
-        return;
-    }
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        be_child(trial, order);
-    }
-    close(ends[1]);
-    if (pid > 0) {
-        wait_for_end(ends[0]);
-        end_child(pid, &trial->err);
-    } else {
-        bearer_fail(&trial->err, BEARER_LOCAL, "cannot start a process: %m");
-    }
-    close(ends[0]);
-}
-
-/* It may have been written by somebody else's user. */
-static void distrust(struct trial *trial)
-{
-    trial->err.text[sizeof trial->err.text - 1] = '\0';
-    trial->session.reply[sizeof trial->session.reply - 1] = '\0';
-    trial->login.mechanism[sizeof trial->login.mechanism - 1] = '\0';
-    trial->login.log[sizeof trial->login.log - 1] = '\0';
-    trial->transcript[sizeof trial->transcript - 1] = '\0';
-    if (!trial->ended)
-        bearer_fail(&trial->err, BEARER_LATER, "no end in time");
-}
+#define AREA "login"
 
 /* ------------------------------------------------------------------ telling */
 
@@ -279,7 +37,7 @@ static const char *stage_words(enum mail_stage stage)
 }
 
 /* What to do where the server's words do not say it. */
-static const char *usual_remedy(const struct order *order, const struct trial *trial)
+static const char *usual_remedy(const struct trial_order *order, const struct trial *trial)
 {
     switch (trial->session.stage) {
     case MAIL_NOT_BEGUN:
@@ -295,6 +53,8 @@ static const char *usual_remedy(const struct order *order, const struct trial *t
                    : "check the server's name, oauth2_ca_file, the clock, and whether something in between replaces "
                      "certificates";
     case MAIL_LOGGING_IN:
+        if (trial->login.trouble[0] != '\0')
+            return NULL; /* the plugin's words name the remedy */
         if (trial->err.status == BEARER_NO_ACCOUNT)
             return "is this the right server and port? Does it want a login with tokens to be switched on?";
         if (trial->err.status == BEARER_LOCAL)
@@ -302,7 +62,7 @@ static const char *usual_remedy(const struct order *order, const struct trial *t
                        ? "look at the areas plugin and postfix above: does import_environment hide SASL_PATH or "
                          "SASL_CONF_PATH?"
                        : "look at the area plugin above";
-        return NULL; /* the plugin's words name the remedy */
+        return NULL; /* the server's words do */
     default:
         return "try again later; --verbose shows the conversation";
     }
@@ -319,7 +79,7 @@ static char *remedy_of(const struct server_text *row, const char *mailbox, const
 }
 
 /* A challenge says more than the refusal behind it; the plugin has put it into the log. */
-static const struct server_text *find_text(const struct trial *trial, const struct order *order)
+static const struct server_text *find_text(const struct trial *trial, const struct trial_order *order)
 {
     const struct server_text *row = server_text_find("challenge", trial->login.log);
 
@@ -328,7 +88,8 @@ static const struct server_text *find_text(const struct trial *trial, const stru
     return server_text_find(mail_protocol_name(order->address.protocol), trial->session.reply);
 }
 
-static void tell_refusal(struct check *check, const struct order *order, const struct trial *trial, const char *grantee)
+static void tell_refusal(struct check *check, const struct trial_order *order, const struct trial *trial,
+                         const char *grantee)
 {
     const struct server_text *row = find_text(trial, order);
 
@@ -340,7 +101,7 @@ static void tell_refusal(struct check *check, const struct order *order, const s
                          order->address.url, stage_words(trial->session.stage), trial->session.reply, row->meaning);
 }
 
-static void tell_success(struct check *check, const struct order *order, const struct trial *trial)
+static void tell_success(struct check *check, const struct trial_order *order, const struct trial *trial)
 {
     static const char *const used[] = {
         [MAIL_IMAP] = "INBOX opens", [MAIL_POP3] = "the mailbox opens", [MAIL_SMTP] = "the sender is accepted"
@@ -350,13 +111,13 @@ static void tell_success(struct check *check, const struct order *order, const s
     check_say(check, CHECK_OK, AREA, NULL, "%s: logged in as %s with %s%s%s%s%s; %s", order->address.url, order->user,
               trial->login.mechanism, jail != NULL ? ", as user " : "", jail != NULL ? jail->user : "",
               jail != NULL && jail->directory[0] != '\0' ? " in the jail " : "", jail != NULL ? jail->directory : "",
-              trial->end == END_SENT ? "the message was taken" : used[order->address.protocol]);
+              trial->end == TRIAL_SENT ? "the message was taken" : used[order->address.protocol]);
     if (order->address.protocol == MAIL_SMTP && order->send_to == NULL)
         check_say(check, CHECK_SKIPPED, AREA, NULL,
                   "no message was sent (--send-to): whether %s may send as itself shows only behind one", order->user);
 }
 
-static void tell_transcript(struct check *check, const struct order *order, char *transcript)
+static void tell_transcript(struct check *check, const struct trial_order *order, char *transcript)
 {
     char *rest = transcript, *line;
 
@@ -365,13 +126,13 @@ static void tell_transcript(struct check *check, const struct order *order, char
             check_say(check, CHECK_OK, AREA, NULL, "%s %s", order->address.url, line);
 }
 
-static void tell(struct check *check, const struct order *order, struct trial *trial, const char *grantee)
+static void tell(struct check *check, const struct trial_order *order, struct trial *trial, const char *grantee)
 {
     if (check->arguments->given & ARG_VERBOSE)
         tell_transcript(check, order, trial->transcript);
     if (trial->err.status == BEARER_OK)
         tell_success(check, order, trial);
-    else if (trial->err.status == BEARER_REFUSED)
+    else if (trial->err.status == BEARER_REFUSED && trial->login.trouble[0] == '\0')
         tell_refusal(check, order, trial, grantee);
     else
         check_say(check, CHECK_PROBLEM, AREA, usual_remedy(order, trial), "%s: %s: %s", order->address.url,
@@ -385,7 +146,7 @@ static char *grantee_of(struct check *check)
 {
     const struct bearer_account *account = bearer_holder_account(check->holder);
     json_t *claims = check_token_claims(check);
-    const char *person = check_token_claim(claims, "upn"), *oid = check_token_claim(claims, "oid");
+    const char *person = check_claim(claims, "upn"), *oid = check_claim(claims, "oid");
     char *grantee = strdup(*person != '\0'                                     ? person
                            : account->provider->on_behalf == BEARER_FOR_PERSON ? account->name
                            : *oid != '\0'                                      ? oid
@@ -395,18 +156,15 @@ static char *grantee_of(struct check *check)
     return grantee;
 }
 
-static void check_server(struct check *check, const struct order *order, const char *grantee)
+static void check_server(struct check *check, const struct trial_order *order, const char *grantee)
 {
-    struct trial *trial = mmap(NULL, sizeof *trial, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct trial *trial = trial_run(order);
 
-    if (trial == MAP_FAILED) {
+    if (trial != NULL)
+        tell(check, order, trial, grantee);
+    else
         check_say(check, CHECK_PROBLEM, AREA, NULL, "%s: out of memory", order->address.url);
-        return;
-    }
-    run_child(trial, order);
-    distrust(trial);
-    tell(check, order, trial, grantee);
-    munmap(trial, sizeof *trial);
+    trial_free(&trial);
 }
 
 /* False: it was told why not. */
@@ -432,22 +190,39 @@ static bool can_be_tried(struct check *check, const struct bearer_account *accou
     return true;
 }
 
+/* Whether SMTP is for Postfix' smtp(8), as whom it is tried then.  Where it might have been, it is said why not. */
+static bool is_for_postfix(struct check *check, const struct mail_servers *servers, struct jail *jail)
+{
+    if (!mail_servers_speak(servers, MAIL_SMTP))
+        return false;
+    if (geteuid() != 0) {
+        if (check->postfix_logs_in)
+            check_say_unseen(check, AREA, "SMTP is tried as this user: as Postfix' smtp(8) only root can try it");
+        return false;
+    }
+    if (!jail_find(jail))
+        return false;
+    if (!check->postfix_logs_in)
+        check_say(check, CHECK_SKIPPED, AREA, "if Postfix is to send, set it up (see postfix above), then check again",
+                  "SMTP is tried as this user, not as Postfix' smtp(8), which is not set up to log in");
+    return check->postfix_logs_in;
+}
+
 static void check_servers(struct check *check, const struct bearer_account *account, const struct mail_servers *servers)
 {
     const char *ca_file = account->values[OPT_CA_FILE] != NULL ? account->values[OPT_CA_FILE] : bearer_system_ca_file();
     struct jail jail;
-    bool is_postfix = geteuid() == 0 && mail_servers_speak(servers, MAIL_SMTP) && jail_find(&jail);
+    bool is_postfix = is_for_postfix(check, servers, &jail);
     char *grantee = grantee_of(check);
 
     for (unsigned i = 0; i < servers->count && grantee != NULL; i++) {
         bool as_postfix = is_postfix && servers->list[i].protocol == MAIL_SMTP;
-        const struct order order = {
+        const struct trial_order order = {
             .address = servers->list[i],
             .user = check->user,
             .send_to = arguments_value(check->arguments, ARG_SEND_TO),
             .ca_file = as_postfix && jail.ca_file[0] != '\0' ? jail.ca_file : ca_file,
-            .conf = check->arguments->choice->conf,
-            .user_is_left_out = check->arguments->choice->system,
+            .choice = check->arguments->choice,
             .jail = as_postfix ? &jail : NULL,
         };
 
@@ -468,6 +243,8 @@ void check_logins(struct check *check)
         return;
     if (mail_servers_find(check->arguments, account, &servers, &err) != BEARER_OK)
         check_say(check, CHECK_PROBLEM, AREA, NULL, "%s", err.text);
+    else if (check->tokenless != NULL)
+        check_say(check, CHECK_SKIPPED, AREA, check->tokenless, "no logins: there is no token to log in with");
     else if (servers.count == 0)
         check_say(check, CHECK_SKIPPED, AREA, "name its servers: --server imaps://HOST --server smtp://HOST",
                   "no logins: which mail servers a service of your own has is not known here");

@@ -1,7 +1,7 @@
 /* check_network.c - the way to whoever issues tokens: certificates to trust, clock, proxy, authority, tenant.
  *
  * The request is made by the very code that providers use, provider/http.c, which this program links as the modules do; the
- * plugin never does.  That code tells no dates, so the server's clock is asked for by a request of its own. */
+ * plugin never does. */
 #include "credential/clock.h"
 #include "credential/places.h"
 #include "credential/text.h"
@@ -9,13 +9,11 @@
 #include "provider/http.h"
 #include "tool/check.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define AREA         "network"
 #define PATIENCE     15000 /* ms for an answer */
@@ -83,53 +81,13 @@ static void check_bundle(struct check *check, const char *path)
 
 /* ------------------------------------------------------------------ the clock */
 
-static size_t take_date(char *line, size_t size, size_t count, void *data)
+/* theirs: 0 = not told. */
+static void check_clock(struct check *check, int64_t theirs)
 {
-    static const char name[] = "Date:";
-    char value[64];
-    time_t *date = data;
-
-    if (size * count > sizeof name && size * count < sizeof value && strncasecmp(line, name, sizeof name - 1) == 0) {
-        snprintf(value, sizeof value, "%.*s", (int)(size * count - sizeof name), line + sizeof name);
-        value[strcspn(value, "\r\n")] = '\0';
-        *date = curl_getdate(value, NULL);
-    }
-    return size * count;
-}
-
-/* What a server's clock says, or -1. */
-static time_t server_clock(const char *url, const struct bearer_account *account)
-{
-    CURL *curl = curl_easy_init();
-    time_t date = -1;
-
-    if (curl == NULL)
-        return -1;
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)PATIENCE);
-    curl_easy_setopt(curl, CURLOPT_PROXY, account->values[OPT_PROXY] != NULL ? account->values[OPT_PROXY] : "");
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1,169.254.169.254");
-    if (account->values[OPT_CA_FILE] != NULL)
-        curl_easy_setopt(curl, CURLOPT_CAINFO, account->values[OPT_CA_FILE]);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_date);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &date);
-    if (curl_easy_perform(curl) != CURLE_OK)
-        date = -1;
-    curl_easy_cleanup(curl);
-    return date;
-}
-
-static void check_clock(struct check *check, const char *url, const struct bearer_account *account)
-{
-    time_t theirs = server_clock(url, account);
-    long long skew = theirs != -1 ? (long long)(bearer_now() - theirs) : 0;
-    long long amount = skew < 0 ? -skew : skew;
+    int64_t skew = bearer_now() - theirs, amount = skew < 0 ? -skew : skew;
     char duration[32];
 
-    if (theirs == -1) {
+    if (theirs == 0) {
         check_say(check, CHECK_SKIPPED, AREA, NULL, "the clock could not be compared: the authority tells no date");
         return;
     }
@@ -163,20 +121,27 @@ static const char *member(const json_t *json, const char *name)
     return text != NULL ? text : "";
 }
 
-/* The metadata document of a tenant that exists names its issuer; of others there is an error with Microsoft's number. */
+/* An error with Microsoft's number. */
+static void say_no_tenant(struct check *check, const char *error)
+{
+    const char *number = strstr(error, "AADSTS"), *tail = strstr(error, " Trace ID:");
+    const struct catalogue_row *row = number != NULL ? catalogue_find(strtol(number + 6, NULL, 10)) : NULL;
+
+    check->network_amiss = true;
+    check_say(check, CHECK_PROBLEM, AREA, row != NULL ? row->remedy : "check oauth2_tenant and oauth2_cloud",
+              "the authority does not know the tenant: %.*s", tail != NULL ? (int)(tail - error) : SENTENCE_MAX, error);
+}
+
+/* The metadata document of a tenant that exists names its issuer. */
 static void judge_metadata(struct check *check, const char *url, const struct http_reply *reply)
 {
     json_t *json = reply->body != NULL ? json_loadb(reply->body, reply->length, 0, NULL) : NULL;
-    const char *issuer = member(json, "issuer"), *error = member(json, "error_description"),
-               *number = strstr(error, "AADSTS");
-    const struct catalogue_row *row = number != NULL ? catalogue_find(strtol(number + 6, NULL, 10)) : NULL;
-    const char *tail = strstr(error, " Trace ID:");
+    const char *issuer = member(json, "issuer"), *error = member(json, "error_description");
 
     if (reply->status == 200 && *issuer != '\0')
         check_say(check, CHECK_OK, AREA, NULL, "the tenant exists; its tokens are issued by %s", issuer);
     else if (*error != '\0')
-        check_say(check, CHECK_PROBLEM, AREA, row != NULL ? row->remedy : "check oauth2_tenant and oauth2_cloud",
-                  "the authority does not know the tenant: %.*s", tail != NULL ? (int)(tail - error) : SENTENCE_MAX, error);
+        say_no_tenant(check, error);
     else
         check_say(check, CHECK_WARNING, AREA, "does a proxy or a captive portal answer in its place?",
                   "%s answers with HTTP %ld%s, not as an authority does", url, reply->status,
@@ -198,6 +163,7 @@ static void check_authority(struct check *check, const struct bearer_account *ac
     struct bearer_error err = BEARER_ERROR_INIT;
 
     if (http_send(&request, &reply, &err) != BEARER_OK) {
+        check->network_amiss = true;
         check_say(check, CHECK_PROBLEM, AREA,
                   account->values[OPT_PROXY] != NULL
                       ? "check oauth2_proxy, DNS and what firewalls let through"
@@ -208,7 +174,7 @@ static void check_authority(struct check *check, const struct bearer_account *ac
                   strncmp(request.url, "https:", 6) == 0 ? " over verified TLS" : "");
         if (is_metadata)
             judge_metadata(check, request.url, &reply);
-        check_clock(check, request.url, account);
+        check_clock(check, reply.date);
     }
     http_reply_clear(&reply);
     free(url);
@@ -228,7 +194,7 @@ static void check_proxy(struct check *check, const char *proxy)
                   at != NULL ? at + 1 : host + 3);
 }
 
-static void check_account(struct network *network, const struct bearer_account *account)
+static void look_at_account(struct network *network, const struct bearer_account *account)
 {
     const char *endpoint = account->values[OPT_TOKEN_ENDPOINT], *proxy = account->values[OPT_PROXY];
     const char *bundle = account->values[OPT_CA_FILE] != NULL ? account->values[OPT_CA_FILE] : bearer_system_ca_file();
@@ -251,7 +217,7 @@ static void look(struct check *check, struct bearer_holder *holder, const char *
 {
     (void)check;
     (void)name;
-    check_account(data, bearer_holder_account(holder));
+    look_at_account(data, bearer_holder_account(holder));
 }
 
 void check_network(struct check *check)

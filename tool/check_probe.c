@@ -36,7 +36,8 @@ char *probe_find(const char *program)
     return found;
 }
 
-static bool run(struct bearer_secret *output_out, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+static bool run(struct bearer_secret *output_out, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 static bool run(struct bearer_secret *output_out, const char *format, va_list arguments)
 {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,8 +16,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define AREA            "store"
-#define ROOM            (1024 * 1024) /* bytes: a token file takes less than a tenth of it */
+#define AREA "store"
+#define ROOM (1024 * 1024) /* bytes: a token file takes less than a tenth of it */
 
 /* File systems that do not keep what our form of file is built on.  Magic numbers: statfs(2). */
 static const struct file_system {
@@ -90,13 +91,26 @@ static void look_at_file_system(struct check *check, const char *directory)
 static void look_at_absent(struct check *check, const struct bearer_account *account, const char *directory)
 {
     if (errno != ENOENT)
-        check_say(check, CHECK_PROBLEM, AREA, "run this as root, or correct oauth2_token_store", "cannot look at '%s': %s",
-                  directory, strerror(errno));
-    else if (geteuid() == 0 || account->level == BEARER_LEVEL_USER)
-        check_say(check, CHECK_OK, AREA, NULL, "the token directory '%s' is made when it is first needed", directory);
+        check_say(check, CHECK_PROBLEM, AREA, "correct oauth2_token_store", "cannot look at '%s': %s", directory,
+                  strerror(errno));
+    else if (geteuid() == 0 || account->level == BEARER_LEVEL_USER || check->user == NULL)
+        check_say(check, CHECK_OK, AREA, NULL, "the token directory '%s' is made when %s first needs it", directory,
+                  account->level == BEARER_LEVEL_USER ? "a login" : "root");
     else
         check_say_remedy(check, CHECK_PROBLEM, AREA, bearer_text_format("run mkdir -m 700 '%s' as root", directory),
                          "the token directory '%s' is missing, and the system's tokens are root's to keep", directory);
+}
+
+/* The system's tokens are root's: others need not see them.  What comes of that for somebody in particular, the token tells.
+ */
+static bool is_closed(struct check *check, const struct bearer_account *account, const char *directory)
+{
+    bool closed =
+        account->level == BEARER_LEVEL_SYSTEM && access(directory, R_OK | W_OK | X_OK) != 0 && check_is_unseen(errno);
+
+    if (closed)
+        check_say_unseen(check, AREA, "this user may not use the token directory '%s'", directory);
+    return closed;
 }
 
 static bool look_at_directory(struct check *check, const struct bearer_account *account, const char *directory)
@@ -128,18 +142,27 @@ static void look_at_lock(struct check *check, const char *path)
     close(fd);
 }
 
+/* What is left of a token after an attempt that failed.  Of a named user, the area token tries anew. */
+static void say_failure(struct check *check, const struct bearer_token *token, const char *name)
+{
+    bool passes = token->failure == BEARER_LATER || token->failure == BEARER_PEER || token->failure == BEARER_LOCAL;
+    char before[512];
+
+    snprintf(before, sizeof before, "%s: the last attempt to get a token failed: ", name);
+    if (check->user != NULL && !bearer_token_alive(token, bearer_now()))
+        check_say(check, CHECK_SKIPPED, AREA, NULL, "%s: the last attempt to get a token failed: see token", name);
+    else
+        check_say_refusal(check, passes ? CHECK_WARNING : CHECK_PROBLEM, AREA, name, token->failure, token->text, before);
+}
+
 static void say_token(struct check *check, const struct bearer_account *account, const struct bearer_token *token,
                       const char *name)
 {
     int64_t now = bearer_now();
     char life[32];
 
-    bool passes = token->failure == BEARER_LATER || token->failure == BEARER_PEER || token->failure == BEARER_LOCAL;
-
     if (token->failed != 0)
-        check_say(check, passes ? CHECK_WARNING : CHECK_PROBLEM, AREA,
-                  passes ? NULL : "once that is mended, run sasl-bearer renew --all: it is not waited for then",
-                  "%s: the last attempt to get a token failed: %s", name, token->text);
+        say_failure(check, token, name);
     else if (bearer_token_usable(token, &account->margin, now))
         check_say(check, CHECK_OK, AREA, NULL, "%s: there is a token, good for %s", name,
                   command_duration(token->expires - now, life, sizeof life));
@@ -151,25 +174,32 @@ static void say_token(struct check *check, const struct bearer_account *account,
                   name);
 }
 
+/* Says why there is no sign-in, once: what depends on it need not be looked at. */
+static void say_no_sign_in(struct check *check, const char *name, const char *why)
+{
+    check_say_remedy(check, CHECK_PROBLEM, AREA, bearer_text_format("run sasl-bearer login %s", name), "%s: %s", name, why);
+    if (check->user != NULL)
+        check->tokenless = "first sign in";
+}
+
 static void look_at_token(struct check *check, struct bearer_holder *holder, const char *name)
 {
     const struct bearer_account *account = bearer_holder_account(holder);
     struct bearer_token token = BEARER_TOKEN_INIT;
     struct bearer_error err = BEARER_ERROR_INIT;
-    bool foreign = false;
-    char *remedy = bearer_text_format("run sasl-bearer login %s", name);
+    bool foreign = false, person = account->provider->flags & BEARER_PER_IDENTITY;
 
     if (bearer_peek(check->context, holder, &token, &foreign, &err) != BEARER_OK)
         check_say(check, CHECK_PROBLEM, AREA, NULL, "%s: %s", name, err.text); /* which names the remedy */
-    else if (foreign && (account->provider->flags & BEARER_PER_IDENTITY))
-        check_say(check, CHECK_PROBLEM, AREA, remedy,
-                  "%s: the sign-in was made under other settings (provider, application, scope)", name);
-    else if ((account->provider->flags & BEARER_PER_IDENTITY) && token.refresh_token.length == 0)
-        check_say(check, CHECK_PROBLEM, AREA, remedy, "%s: nobody has signed in", name);
+    else if (foreign && person)
+        say_no_sign_in(check, account->name, "the sign-in was made under other settings (provider, application, scope)");
+    else if (person && token.refresh_token.length == 0)
+        say_no_sign_in(check, account->name, "nobody has signed in");
     else
         say_token(check, account, &token, name);
+    if (err.status != BEARER_OK && person && check->user != NULL)
+        check->tokenless = "first mend the token file";
     bearer_token_clear(&token);
-    free(remedy);
 }
 
 /* ------------------------------------------------------------------ for each account */
@@ -189,6 +219,7 @@ static void say_no_store(struct check *check, const struct bearer_account *accou
 struct seen {
     char *directory; /* the last one: accounts that share one stand together, and once is enough */
     bool there;
+    bool closed; /* to this user */
     unsigned system_tokens;
 };
 
@@ -205,12 +236,14 @@ static void look_at_account(struct check *check, struct bearer_holder *holder, c
     }
     dirname(copy);
     if (seen->directory == NULL || strcmp(seen->directory, copy) != 0) {
-        seen->there = look_at_directory(check, account, copy);
+        seen->closed = is_closed(check, account, copy);
+        seen->there = !seen->closed && look_at_directory(check, account, copy);
         free(seen->directory);
         seen->directory = copy;
         copy = NULL; /* taken */
     }
-    look_at_token(check, holder, name);
+    if (!seen->closed)
+        look_at_token(check, holder, name);
     if (seen->there)
         look_at_lock(check, path);
     seen->system_tokens += account->level == BEARER_LEVEL_SYSTEM;

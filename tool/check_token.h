@@ -7,7 +7,4 @@
 /* Gives what the user's token says of itself, an object; NULL if there is none, or it is opaque.  json_decref() it. */
 json_t *check_token_claims(struct check *check);
 
-/* Lends a claim's text; "" if it has none. */
-const char *check_token_claim(const json_t *claims, const char *name);
-
 #endif

@@ -4,6 +4,7 @@
 #include "credential/places.h"
 #include "credential/text.h"
 
+#include <libgen.h>
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
 #include <stdio.h>
@@ -90,6 +91,29 @@ enum bearer_status environment_open(const struct environment_choice *choice, str
     free(system_path);
     free(user_directory);
     return st;
+}
+
+/* ------------------------------------------------------------------ what the plugin finds */
+
+enum bearer_status environment_pass_on(const struct environment_choice *choice, struct bearer_error *err)
+{
+    const char *name = choice->conf != NULL ? strrchr(choice->conf, '/') : NULL;
+    char *path;
+
+    if (choice->conf != NULL && strcmp(name != NULL ? name + 1 : choice->conf, "sasl.conf") != 0)
+        return bearer_fail(err, BEARER_USAGE,
+                           "the plugin reads a file called sasl.conf, never '%s': put it into a directory of its own under "
+                           "that name",
+                           choice->conf);
+    if (choice->conf != NULL || choice->system)
+        setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+    if (choice->conf == NULL)
+        return BEARER_OK;
+    if ((path = realpath(choice->conf, NULL)) == NULL)
+        return bearer_fail(err, BEARER_CONFIG, "cannot find '%s': %m", choice->conf);
+    setenv("SASL_CONF_PATH", dirname(path), 1);
+    free(path);
+    return BEARER_OK;
 }
 
 /* ------------------------------------------------------------------ the file that is changed */

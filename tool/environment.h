@@ -19,6 +19,10 @@ struct environment_choice {
 enum bearer_status environment_open(const struct environment_choice *choice, struct bearer_context **context_out,
                                     struct bearer_error *err);
 
+/* Has libsasl2 in this process, and the plugin that it loads, find what the choice says; to be called before libsasl2
+ * starts.  BEARER_USAGE: the choice names a file that no plugin would read.  BEARER_CONFIG: it is not there. */
+enum bearer_status environment_pass_on(const struct environment_choice *choice, struct bearer_error *err);
+
 /* Gives the one sasl.conf that is to be changed for a choice, be it there or not, and its level.  Free it.
  * BEARER_USAGE: this user has none. */
 enum bearer_status environment_conf_file(const struct environment_choice *choice, char **path_out,

@@ -24,13 +24,13 @@ struct exchange {
 
 /* ------------------------------------------------------------------ what libsasl2 asks for */
 
-/* Its notes and traces are for those who look for a fault in it; a trace may hold what passes. */
+/* Its traces are for those who look for a fault in it, and may hold what passes. */
 static int take_log(void *context, int level, const char *message)
 {
     struct mail_login *login = context;
     size_t used = strlen(login->log);
 
-    if (level <= SASL_LOG_WARN && message != NULL)
+    if (level <= (login->keeps_notes ? SASL_LOG_NOTE : SASL_LOG_WARN) && message != NULL)
         snprintf(login->log + used, sizeof login->log - used, "%s\n", message);
     return SASL_OK;
 }
@@ -63,6 +63,15 @@ enum bearer_status mail_login_prepare(struct mail_login *login, struct bearer_er
 
 /* ------------------------------------------------------------------ messages */
 
+/* The plugin's status went through libsasl2, which knows no more than this of it. */
+static enum bearer_status status_of(int code)
+{
+    for (int st = BEARER_LATER; st < BEARER_STATUS_COUNT; st++)
+        if (bearer_status_row((enum bearer_status)st)->sasl_code == code)
+            return (enum bearer_status)st;
+    return BEARER_CONFIG;
+}
+
 /* The last thing that was said is why; the keys behind the plugin's sentences are for those who search logs. */
 static enum bearer_status fail(struct exchange *exchange, int code, struct bearer_error *err)
 {
@@ -84,7 +93,7 @@ static enum bearer_status fail(struct exchange *exchange, int code, struct beare
         *keys = '\0';
     if (login->trouble[0] == '\0')
         snprintf(login->trouble, sizeof login->trouble, "%s", sasl_errstring(code, NULL, NULL));
-    return bearer_fail(err, BEARER_CONFIG, "%s", login->trouble);
+    return bearer_fail(err, status_of(code), "%s", login->trouble);
 }
 
 static enum bearer_status encode(const char *message, unsigned length, struct bearer_secret *out, struct bearer_error *err)

@@ -8,6 +8,7 @@
 #include "tool/mail_session.h"
 
 struct mail_login {
+    bool keeps_notes;   /* in log, such as that of a request */
     char mechanism[24]; /* that was used, or would have been; empty = the server offers none of ours */
     char log[4096];     /* what libsasl2 and the plugin said, each with a newline */
     char trouble[1200]; /* why there was nothing to send: the plugin's words */
@@ -20,8 +21,9 @@ enum bearer_status mail_login_prepare(struct mail_login *login, struct bearer_er
 /* Logs in as that user.  Only XOAUTH2 and OAUTHBEARER are used, whatever else libsasl2 knows.
  *
  * BEARER_REFUSED: the server says no, in session->reply.  BEARER_NO_ACCOUNT: the server offers neither mechanism.
- * BEARER_LOCAL: libsasl2 has no plugin for them that is configured.  BEARER_CONFIG: the plugin does not make a message, see
- * login->trouble.  Else as mail_connection.h has it. */
+ * BEARER_LOCAL: libsasl2 has no plugin for them that is configured.  Where login->trouble has words, they and the status are
+ * the plugin's, which makes no message; BEARER_LATER then also stands for BEARER_PEER and BEARER_LOCAL, which libsasl2 calls
+ * the same.  Else as mail_connection.h has it. */
 enum bearer_status mail_login(struct mail_session *session, const char *user, struct mail_login *login,
                               struct bearer_error *err);
 

@@ -20,7 +20,7 @@
 #define SEND_AS     "Add-RecipientPermission -Identity {mailbox} -Trustee {grantee} -AccessRights SendAs"
 #define REGISTERED                                                                                                          \
     "where it is an application: Get-ServicePrincipal must list it with just the object id that is in the token, else "     \
-    "New-ServicePrincipal"
+    "New-ServicePrincipal with that one: Entra shows it under Enterprise applications, not under App registrations"
 #define BLAME_TOKEN   "first look at what the token says of itself (above)"
 #define OTHER_ADDRESS "try the other address if the primary address and the user principal name differ"
 #define NO_PASSWORD   "have the program use XOAUTH2 and nothing else; in Postfix: smtp_sasl_mechanism_filter = xoauth2"

@@ -115,6 +115,16 @@ look --server "$SMTP" relay@contoso.com
 check "an unjailed smtp(8) is user postfix all the same" found ok login "with XOAUTH2, as user postfix; the sender"
 postconf -c "$MAIL_CONFIG" -F smtp/unix/chroot=y
 
+# A Postfix that does not log in yet has no say in how SMTP is tried.
+for setting in smtp_sasl_auth_enable=no smtp_sasl_password_maps= smtp_sasl_password_maps=texthash:/dev/null; do
+    kept=$(postconf -c "$MAIL_CONFIG" -h "${setting%%=*}")
+    postfix_set "$RELAY_HOME" "$setting"
+    look --server "$SMTP" relay@contoso.com
+    check "$setting: SMTP is tried as whoever asks" found ok login "$SMTP: logged in as relay@contoso.com with XOAUTH2; the sender is accepted"
+    check "$setting: which is said" found skipped login "SMTP is tried as this user, not as Postfix' smtp(8)" "see postfix above"
+    postfix_set "$RELAY_HOME" "${setting%%=*}=$kept"
+done
+
 # It says so; is it so?
 printf 'oauth2_jailed_programs: lmtp\n' >"$S/jailed.conf"
 cat "$SASL_CONF_PATH/sasl.conf" >>"$S/jailed.conf"
@@ -169,6 +179,8 @@ app unknown_to_exchange_client_secret 4f5a9f88-1111-4111-8111-000000000005
 look --server "$IMAPS" relay@contoso.com
 check "a service principal that Exchange does not know" found problem login "the service principal is not registered" \
     "Add-MailboxPermission -Identity relay@contoso.com -User 5e5e5e5e-1111-4111-8111-000000000009 -AccessRights FullAccess"
+check "and which of its two object ids it must know" found problem login "the service principal is not registered" \
+    "under Enterprise applications, not under App registrations"
 
 settings '{"access_token_lifetime": 500}'
 usual_conf
@@ -204,7 +216,10 @@ check "there is no authority to look at" found skipped network "provider command
 
 usual_conf
 look --server "$IMAPS" erin@fabrikam.com
-check "somebody who has not signed in" found problem token "erin@fabrikam.com" "sasl-bearer login"
+check "somebody who has not signed in" found problem store "erin@fabrikam.com: nobody has signed in" "run sasl-bearer login erin@fabrikam.com"
+check "which is one problem" equals 1 "$(printf '%s\n' "$FOUND" | grep -c '^problem ')"
+check "until then no token is looked at" found skipped token "there is no token to look at" "first sign in"
+check "and nobody logs in" found skipped login "no logins: there is no token" "first sign in"
 
 # ---- mailboxes
 

@@ -3,12 +3,17 @@
 # Postfix is configured, not started.
 . "${0%/*}/lib.sh"
 
-# doctor [OPTION...] [USER]: sets FOUND, a line for each finding: RESULT AREA: TEXT => REMEDY
-doctor() {
-    sasl_bearer check --json "$@" >"$S/check.json" 2>"$S/check.err" || :
+# examine COMMAND...: runs a check as JSON; sets FOUND, a line for each finding: RESULT AREA: TEXT => REMEDY
+examine() {
+    "$@" >"$S/check.json" 2>"$S/check.err" || :
     FOUND=$(python3 -c 'import json, sys
 for f in json.load(sys.stdin)["findings"]:
     print(f["result"], f["area"] + ":", f["text"], "=>", f["remedy"])' <"$S/check.json")
+}
+
+# doctor [OPTION...] [USER]
+doctor() {
+    examine sasl_bearer check --json "$@"
 }
 
 # Of what is looked at here; network, tokens and logins have a test of their own.
@@ -92,8 +97,13 @@ check "the timer" finds ok renewer "sasl-bearer-renew.timer is active, enabled, 
 doctor relay@contoso.com
 check "a user's values, with file and line" finds ok account "oauth2_client_id: $APP_ONLY_CLIENT ($SASL_CONF_PATH/sasl.conf:7)"
 check "those of the top" finds ok account "oauth2_servers: localhost ($SASL_CONF_PATH/sasl.conf:3)"
+check "what nobody has set is left out" says_not "(the default)" "$FOUND"
+check "presets, too" says_not "(the preset of" "$FOUND"
+check "and counted" finds ok account "other options have their defaults, which --verbose shows"
+doctor --verbose relay@contoso.com
 check "defaults" finds ok account "oauth2_timeout: 20 (the default)"
 check "presets" finds ok account "oauth2_scope: https://outlook.office365.com/.default (the preset of microsoft365)"
+check "with --verbose nothing is left out" says_not "other options have their defaults" "$FOUND"
 check "for people: at most 80 columns, but for paths" \
     test -z "$(sasl_bearer check relay@contoso.com 2>&1 | grep -v '/' | grep -E '.{81}')"
 check "--quiet says nothing of what is well" says_not 'was read' "$(sasl_bearer check --quiet)"
@@ -110,6 +120,19 @@ check "another" finds warning configuration "section [?@contoso.com] is never us
 check "an exact name is not hidden" says_not "[zoe@contoso.com] is never used" "$FOUND"
 doctor zoe@contoso.com
 check "a mailbox that somebody else signs in for" finds ok account "zoe@contoso.com is opened with the sign-in of bob@fabrikam.com"
+{
+    echo 'oauth2_tenant: consumers'
+    printf '[*@outlook.com]\noauth2_service: outlook\noauth2_client_id: x\n'
+    printf '[eve@contoso.com]\noauth2_provider: app_only\noauth2_client_secret_file: %s/secret\n' "$S"
+} | sasl_conf
+doctor --verbose dana@outlook.com
+check "what a section does not inherit does not count, even if it is the same" finds ok account "oauth2_tenant: consumers (the preset of outlook)"
+sed -i '/^oauth2_tenant: consumers/d' "$SASL_CONF_PATH/sasl.conf"
+AZURE_TENANT_ID=contoso.example AZURE_CLIENT_ID=from-there
+export AZURE_TENANT_ID AZURE_CLIENT_ID
+doctor eve@contoso.com
+unset AZURE_TENANT_ID AZURE_CLIENT_ID
+check "the environment" finds ok account "oauth2_tenant: contoso.example (the environment variable AZURE_TENANT_ID)"
 printf '[eve@contoso.com]\noauth2_provider: app_only\noauth2_tenant: organizations\noauth2_client_id: x\noauth2_client_secret_file: /x\n' | conf
 doctor
 check "a section that cannot be used" finds problem account "eve@contoso.com: $SASL_CONF_PATH/sasl.conf:15: [eve@contoso.com] has oauth2_tenant 'organizations'"
@@ -222,6 +245,17 @@ cyrus_sasl_config_path = /nowhere|ok|Postfix reads '$SASL_CONF_PATH/sasl.conf', 
 import_environment = MAIL_CONFIG|warning|SASL_PATH is set here, but does not reach Postfix|add SASL_PATH=VALUE to import_environment
 END
 
+known_host=$(awk '!/^#/ && $2 != "localhost" && $2 ~ /^[a-z0-9.-]+$/ { print $2; exit }' /etc/hosts)
+if [ -n "$known_host" ]; then
+    cp "$MAIL_CONFIG/main.cf" "$S/main.cf.names"
+    postconf -e "relayhost = [$known_host]:587"
+    with_main_cf "smtp_host_lookup = dns"
+    check "a name that only /etc/hosts may know" finds warning postfix "/etc/hosts has an address for $known_host" "smtp_host_lookup = native, dns"
+    with_main_cf "smtp_host_lookup = dns, native"
+    check "Postfix looks there" says_not "/etc/hosts has an address" "$FOUND"
+    cp "$S/main.cf.names" "$MAIL_CONFIG/main.cf"
+fi
+
 mkdir "$S/other"
 cp "$SASL_CONF_PATH/sasl.conf" "$S/other/"
 with_main_cf "import_environment = SASL_PATH=$SASL_PATH SASL_CONF_PATH=$S/other"
@@ -319,9 +353,38 @@ check "a report as JSON names nobody either" names_nobody "$OUT$ERR"
 
 # ---- somebody without rights
 
-unset MAIL_CONFIG
 section_delegated '*@fabrikam.com' fabrikam.com >"$S/user.conf"
 user_begin <"$S/user.conf"
+conf </dev/null
+sed -i "s|^oauth2_ca_file: .*|oauth2_ca_file: $S/ca.pem|" "$SASL_CONF_PATH/sasl.conf"
+chmod 700 "$S/relay/queue"
+examine as_user env SASL_CONF_PATH="$SASL_CONF_PATH" MAIL_CONFIG="$MAIL_CONFIG" PATH="$PATH" "$bindir/sasl-bearer" check --json
+check "what is root's is no problem of others" no_problem
+check "a secret of the system's" finds skipped files "this user may not read '$S/secret'" "run as root to see it"
+check "the system's tokens" finds skipped store "this user may not use the token directory '$STORE'" "run as root to see it"
+check "whom Postfix logs in as" finds skipped postfix "this user may not read smtp_sasl_password_maps" "run as root to see it"
+check "the jail" finds skipped postfix "this user may not look into the jail" "run as root to see it"
+rm "$S/relay/sasl_passwd"
+postconf -e "smtp_sasl_password_maps = hash:$S/relay/sasl_passwd"
+: >"$S/relay/sasl_passwd.db"
+chmod 600 "$S/relay/sasl_passwd.db"
+examine as_user env SASL_CONF_PATH="$SASL_CONF_PATH" MAIL_CONFIG="$MAIL_CONFIG" "$bindir/sasl-bearer" check --json
+check "nor is a table without its source" no_problem
+
+for mode in 755 700; do
+    mkdir -p "$S/roots" && chmod "$mode" "$S/roots"
+    sed -i "s|^oauth2_token_store: .*|oauth2_token_store: $S/roots|" "$SASL_CONF_PATH/sasl.conf"
+    examine as_user env SASL_CONF_PATH="$SASL_CONF_PATH" "$bindir/sasl-bearer" check --json
+    check "nor is a store of root's with mode $mode" no_problem
+done
+rmdir "$S/roots"
+examine as_user env SASL_CONF_PATH="$SASL_CONF_PATH" "$bindir/sasl-bearer" check --json
+check "nor one that is not there yet" no_problem
+chmod 700 "$SASL_CONF_PATH"
+examine as_user env SASL_CONF_PATH="$SASL_CONF_PATH" MAIL_CONFIG="$MAIL_CONFIG" "$bindir/sasl-bearer" check --json
+check "nor is a sasl.conf missing that only root sees" finds skipped postfix "Postfix reads '$SASL_CONF_PATH/sasl.conf', which this user does not"
+
+unset MAIL_CONFIG
 run as_user "$bindir/sasl-bearer" check --json
 check "a user's own sasl.conf" says "the user's" "$OUT"
 check "nothing is changed by looking: no directory came to be" test ! -e "$USER_HOME/.local"
