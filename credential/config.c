@@ -19,6 +19,7 @@ struct reader {
     struct bearer_config_file *file;
     struct bearer_section *section; /* the one being filled; the level's top before the first */
     unsigned line;
+    bool drop_in;
     bool others_read; /* anyone may read this file: no secrets in it */
     bool nomem;
 };
@@ -36,11 +37,12 @@ static void note_mistake(struct reader *r, char **slot, const char *text)
 }
 
 /* A line that cannot be parsed concerns the whole file: what follows may be meant for another section.  At the top it also concerns
- * the other files of the level, which inherit from there: it might have been meant as a limit. */
+ * the other files of the level, which inherit from there: it might have been meant as a limit.  Not so a drop-in that is not
+ * read at all: one tenant's is not everybody's. */
 static void file_mistake(struct reader *r, const char *text)
 {
     note_mistake(r, &r->file->error, text);
-    if (r->section->pattern == NULL)
+    if (r->section->pattern == NULL && !(r->drop_in && r->line == 0))
         note_mistake(r, &r->section->error, text);
 }
 
@@ -335,6 +337,7 @@ static void read_drop_ins(struct reader *r, const char *directory)
     struct dirent **names = NULL;
     int count = scandir(directory, &names, is_conf, by_name);
 
+    r->drop_in = true;
     for (int i = 0; i < count; i++) {
         char *path = bearer_text_join(directory, "/", names[i]->d_name, NULL);
 
@@ -345,6 +348,7 @@ static void read_drop_ins(struct reader *r, const char *directory)
         free(path);
         free(names[i]);
     }
+    r->drop_in = false;
     free(names);
 }
 

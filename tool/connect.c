@@ -9,7 +9,7 @@
 #include "tool/mail_servers.h"
 #include "tool/pipe.h"
 
-#include <libgen.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,43 +64,18 @@ static enum bearer_status fill_host(struct job *job, const struct bearer_account
                        job->arguments->url);
 }
 
-/* ------------------------------------------------------------------ what the plugin finds */
-
-/* The plugin reads the sasl.conf that this program was told to read. */
-static enum bearer_status set_configuration(const struct arguments *arguments, struct bearer_error *err)
-{
-    const char *conf = arguments->choice->conf, *name = conf != NULL ? strrchr(conf, '/') : NULL;
-    char *path;
-
-    if (conf != NULL && strcmp(name != NULL ? name + 1 : conf, "sasl.conf") != 0)
-        return bearer_fail(err, BEARER_USAGE,
-                           "the plugin reads a file called sasl.conf, never '%s': put it into a directory "
-                           "of its own under that name",
-                           conf);
-    if (conf != NULL || arguments->choice->system)
-        setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
-    if (conf == NULL)
-        return BEARER_OK;
-    if ((path = realpath(conf, NULL)) == NULL)
-        return bearer_fail(err, BEARER_CONFIG, "cannot find '%s': %m", conf);
-    setenv("SASL_CONF_PATH", dirname(path), 1);
-    free(path);
-    return BEARER_OK;
-}
-
-/* Has the token before the server is spoken to: so what is wrong with it is known better than libsasl2 can say, and the
- * server is not kept waiting.  The plugin finds it in the store. */
-static enum bearer_status have_token(struct job *job, struct bearer_holder *holder, struct bearer_error *err)
-{
-    const struct bearer_demand demand = { .server = job->address.host };
-    struct bearer_outcome outcome = BEARER_OUTCOME_INIT;
-    enum bearer_status st = bearer_obtain(job->context, holder, &demand, &outcome, err);
-
-    bearer_outcome_clear(&outcome);
-    return st;
-}
-
 /* ------------------------------------------------------------------ the login */
+
+/* What the plugin has to remark although all went well, such as that a secret ends soon.  What other plugins say is not ours
+ * to tell. */
+static void tell_remarks(struct job *job)
+{
+    char *rest = job->login.log, *line;
+
+    while (!job->arguments->choice->quiet && (line = strsep(&rest, "\n")) != NULL)
+        if (strstr(line, " cause=") != NULL)
+            fprintf(stderr, "sasl-bearer: %s\n", line);
+}
 
 static enum bearer_status log_in(struct job *job, const struct bearer_account *account, struct pipe_program *program,
                                  struct bearer_error *err)
@@ -114,7 +89,9 @@ static enum bearer_status log_in(struct job *job, const struct bearer_account *a
         (st = mail_session_open(&job->session, &job->address, trust, bearer_monotonic() + PATIENCE, err)) == BEARER_OK &&
         (st = mail_login(&job->session, job->arguments->user, &job->login, err)) == BEARER_OK)
         st = greeting_say(&job->session, job->arguments->user, program, err);
-    if (st != BEARER_OK)
+    if (st == BEARER_OK)
+        tell_remarks(job);
+    else
         bearer_error_prepend(err, "%s: ", job->address.url);
     mail_trust_free(&trust); /* OpenSSL counts who uses it */
     return st;
@@ -126,7 +103,7 @@ static enum bearer_status open_session(struct job *job, struct pipe_program *pro
     struct bearer_holder *holder;
     enum bearer_status st;
 
-    if ((st = set_configuration(job->arguments, err)) != BEARER_OK ||
+    if ((st = environment_pass_on(job->arguments->choice, err)) != BEARER_OK ||
         (st = bearer_context_find(job->context, job->arguments->user, &holder, err)) != BEARER_OK)
         return st;
     account = bearer_holder_account(holder);
@@ -135,12 +112,21 @@ static enum bearer_status open_session(struct job *job, struct pipe_program *pro
                            "%s: the program is to bring the token (provider password_field), and the one "
                            "that connect serves has none",
                            job->arguments->user);
-    if ((st = fill_host(job, account, err)) != BEARER_OK || (st = have_token(job, holder, err)) != BEARER_OK)
+    if ((st = fill_host(job, account, err)) != BEARER_OK)
         return st;
+    job->login.keeps_notes = job->arguments->choice->verbose;
     return log_in(job, account, program, err);
 }
 
 /* ------------------------------------------------------------------ the command */
+
+/* Where a program left one of the three closed, the connection would take its place. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDWR); /* the lowest that is free */
+}
 
 /* A server that refuses before anybody logged in is busy.  What a refusal of the login means, the doctor knows. */
 static void explain_refusal(const struct job *job, struct bearer_error *err)
@@ -158,7 +144,7 @@ static void explain_refusal(const struct job *job, struct bearer_error *err)
 
 static int refuse(const struct job *job, struct bearer_error *err)
 {
-    if (err->status == BEARER_REFUSED && job->session.stage != MAIL_NOT_BEGUN)
+    if (err->status == BEARER_REFUSED && job->session.stage != MAIL_NOT_BEGUN && job->login.trouble[0] == '\0')
         explain_refusal(job, err);
     greeting_refuse(STDOUT_FILENO, &job->address, err->text);
     return command_fail(err);
@@ -172,6 +158,7 @@ static int run(struct bearer_context *context, const struct arguments *arguments
     enum bearer_status st;
     int result = EX_OK;
 
+    fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
     if (read_url(&job, arguments->url, &err) != BEARER_OK)
         return command_fail(&err);

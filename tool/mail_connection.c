@@ -21,6 +21,7 @@
 #define ADDRESS_MAX   8   /* addresses of a host that are tried */
 #define ADDRESS_PAUSE 250 /* ms before the next one is tried beside it (RFC 8305 section 5) */
 #define BUFFER_SIZE   4096
+#define READ_AHEAD    65536 /* bytes that are taken from the socket at once: some records of TLS */
 
 struct mail_connection {
     int socket;
@@ -51,6 +52,8 @@ enum bearer_status mail_trust_new(const char *ca_file, struct mail_trust **trust
         return bearer_fail(err, BEARER_NOMEM, "out of memory");
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(context, 1); /* not a system call for each record's header */
+    SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     if (SSL_CTX_load_verify_file(context, ca_file) != 1) {
         SSL_CTX_free(context);
@@ -73,7 +76,7 @@ void mail_trust_free(struct mail_trust **trust)
 struct race {
     struct pollfd runners[ADDRESS_MAX]; /* fd -1 = out of it */
     unsigned count;
-    int error; /* errno of the last that failed */
+    int error; /* errno of the first that failed: those behind it may be of a family that this machine has not got */
 };
 
 /* Puts the families by turns (RFC 8305 section 4): one that is broken costs one pause, not one for each of its addresses. */
@@ -95,13 +98,20 @@ static unsigned by_turns(const struct addrinfo *list, const struct addrinfo *tur
     return count;
 }
 
+static void lose(struct race *race, int fd, int error)
+{
+    if (race->error == 0)
+        race->error = error;
+    if (fd >= 0)
+        close(fd);
+}
+
 static void start_runner(struct race *race, const struct addrinfo *address)
 {
     int fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
 
-    if (fd >= 0 && connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS) {
-        race->error = errno;
-        close(fd);
+    if (fd < 0 || (connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS)) {
+        lose(race, fd, errno);
         fd = -1;
     }
     race->runners[race->count++] = (struct pollfd){ .fd = fd, .events = POLLOUT };
@@ -120,8 +130,7 @@ static int take_winner(struct race *race)
         runner->fd = -1;
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0)
             return fd;
-        race->error = error;
-        close(fd);
+        lose(race, fd, error);
     }
     return -1;
 }
@@ -144,7 +153,7 @@ static void end_race(struct race *race)
 static int run_race(const struct addrinfo *list, int64_t deadline, int *error_out)
 {
     const struct addrinfo *turns[ADDRESS_MAX];
-    struct race race = { .count = 0, .error = ETIMEDOUT };
+    struct race race = { .count = 0 };
     unsigned total = by_turns(list, turns);
     int winner = -1;
 
@@ -161,14 +170,15 @@ static int run_race(const struct addrinfo *list, int64_t deadline, int *error_ou
             winner = take_winner(&race);
     }
     end_race(&race);
-    *error_out = bearer_monotonic() < deadline ? race.error : ETIMEDOUT;
+    *error_out = race.error != 0 ? race.error : ETIMEDOUT;
     return winner;
 }
 
 enum bearer_status mail_connection_open(const char *host, const char *port, int64_t deadline,
                                         struct mail_connection **connection_out, struct bearer_error *err)
 {
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+    /* AI_ADDRCONFIG would take even "::1" from those without IPv6. */
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
     struct mail_connection *connection = calloc(1, sizeof *connection);
     struct addrinfo *list = NULL;
     int result, error;

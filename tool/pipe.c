@@ -4,20 +4,26 @@
 #include "credential/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUFFER_SIZE 65536 /* on the way, in each direction */
 #define LAST_SIZE   64    /* bytes of what the program said last */
+#define ANSWER      60000 /* ms for the server to answer, or to take, what a program said before it ended */
 #define QUIET       5000  /* ms without a byte from the server until a program that ended gets no more answers */
 #define PARTING     5000  /* ms for the server to end it as well */
-#define KEEPALIVE   120 /* s of silence until TCP asks whether the other end is there, which keeps NAT and firewalls awake */
+#define ASK_AFTER   120 /* s of silence until TCP asks whether the other end is there, which keeps NAT and firewalls awake */
+#define ASK_AGAIN   30  /* s until it asks again */
+#define GONE_AFTER  300 /* s without a sign of life, where one was due, until the server counts as gone */
 
 struct buffer {
     char bytes[BUFFER_SIZE];
@@ -27,14 +33,16 @@ struct buffer {
 struct pipe {
     struct mail_connection *connection;
     int in, out;
+    int own_out;            /* as out, but does not wait; -1 = none */
     struct buffer up, down; /* to the server, to the program */
 
-    bool in_ended;     /* the program says no more */
-    bool out_gone;     /* the program hears no more */
-    bool server_ended; /* the server says no more */
-    bool server_broke; /* and that in no due form */
-    bool server_deaf;  /* the server hears no more */
-    bool parted;       /* it was told that nothing more comes */
+    bool in_ended;      /* the program says no more */
+    bool out_gone;      /* the program hears no more */
+    bool server_ended;  /* the server says no more */
+    bool server_broke;  /* and that in no due form */
+    bool server_deaf;   /* the server hears no more */
+    bool answer_is_due; /* the program spoke last */
+    bool parted;        /* it was told that nothing more comes */
 
     bool in_ready, out_ready; /* what poll(2) said of the program */
     short for_read,
@@ -123,24 +131,40 @@ static void hear_program(struct pipe *pipe)
     if (count > 0) {
         remember(pipe, bytes, (size_t)count);
         pipe->up.end += (size_t)count;
+        pipe->answer_is_due = true;
     } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
         pipe->in_ended = true;
     }
 }
 
-/* As write(2), but without waiting: sockets can be told so, and a pipe that is ready has room for PIPE_BUF bytes. */
-static ssize_t write_now(int fd, const char *bytes, size_t length)
+/* A pipe that we were given may be shared, and with it O_NONBLOCK: so it is opened anew.  -1: it is none, or may not be. */
+static int open_anew(int fd)
 {
-    ssize_t count = send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    char path[32];
+    struct stat status;
 
+    if (fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode))
+        return -1;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* As write(2), but without waiting: sockets can be told so, and a pipe that is ready has room for PIPE_BUF bytes. */
+static ssize_t write_now(const struct pipe *pipe, const char *bytes, size_t length)
+{
+    ssize_t count;
+
+    if (pipe->own_out >= 0)
+        return write(pipe->own_out, bytes, length);
+    count = send(pipe->out, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count < 0 && errno == ENOTSOCK)
-        count = write(fd, bytes, length < PIPE_BUF ? length : PIPE_BUF);
+        count = write(pipe->out, bytes, length < PIPE_BUF ? length : PIPE_BUF);
     return count;
 }
 
 static void tell_program(struct pipe *pipe)
 {
-    ssize_t count = write_now(pipe->out, pipe->down.bytes + pipe->down.begin, held(&pipe->down));
+    ssize_t count = write_now(pipe, pipe->down.bytes + pipe->down.begin, held(&pipe->down));
 
     if (count > 0)
         drop(&pipe->down, (size_t)count);
@@ -157,6 +181,7 @@ static bool hear_server(struct pipe *pipe)
 
     if (count > 0) {
         pipe->down.end += (size_t)count;
+        pipe->answer_is_due = false;
         if (!pipe->out_gone)
             pipe->patience = 0;
     } else if (pipe->for_read == 0) {
@@ -225,7 +250,7 @@ static bool program_is_over(struct pipe *pipe)
         return false;
     }
     if (pipe->patience == 0)
-        pipe->patience = now + (pipe->parted ? PARTING : QUIET);
+        pipe->patience = now + (pipe->parted ? PARTING : pipe->answer_is_due ? ANSWER : QUIET);
     if (!pipe->parted && (now >= pipe->patience || (pipe->in_ended && pipe->out_gone && held(&pipe->up) == 0)))
         part(pipe, now);
     return pipe->parted && now >= pipe->patience;
@@ -267,27 +292,36 @@ static bool wait_for_any(struct pipe *pipe, bool moved)
     return true;
 }
 
+/* No clock of ours runs while both sides are there, for IDLE may say nothing for hours.  TCP alone finds out that the server
+ * is gone: from what it does not answer, or does not acknowledge. */
 static void keep_alive(int socket)
 {
-    const int on = 1, idle = KEEPALIVE;
+    const int on = 1, after = ASK_AFTER, again = ASK_AGAIN, gone = GONE_AFTER * 1000;
 
     (void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    (void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof after);
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &again, sizeof again);
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone, sizeof gone);
 }
 
 enum bearer_status pipe_carry(struct mail_connection *connection, const struct pipe_program *program,
                               struct bearer_error *err)
 {
     struct pipe pipe = { .connection = connection, .in = program->in, .out = program->out };
-    bool moved;
+    bool moved, waits = true;
 
+    pipe.own_out = open_anew(program->out);
     keep_alive(mail_connection_socket(connection));
     memcpy(pipe.up.bytes, program->said, program->said_length);
     pipe.up.end = program->said_length;
     remember(&pipe, program->said, program->said_length);
-    while (moved = step(&pipe), !program_is_over(&pipe) && !server_is_over(&pipe))
-        if (!wait_for_any(&pipe, moved))
-            return bearer_fail(err, BEARER_LOCAL, "cannot wait for the program and the server: %m");
+    do
+        moved = step(&pipe);
+    while (!program_is_over(&pipe) && !server_is_over(&pipe) && (waits = wait_for_any(&pipe, moved)));
+    if (pipe.own_out >= 0)
+        close(pipe.own_out);
+    if (!waits)
+        return bearer_fail(err, BEARER_LOCAL, "cannot wait for the program and the server: %m");
     if (!pipe.parted)
         mail_connection_finish(connection);
     if (pipe.server_broke && !pipe.parted && !said_goodbye(&pipe))

@@ -17,8 +17,8 @@ struct pipe_program {
 #define PIPE_SAID_MAX 4096
 
 /* Carries until the end; the server was told of it then.  The program ends by closing what we write to, or by closing what
- * we read from: then the server has a moment to answer what was asked last.  BEARER_PEER: the server hung up in the middle
- * of it, in no due form, and without having been asked to.  BEARER_LOCAL: poll(2) fails. */
+ * we read from: then the server has a minute to begin to answer what was asked last.  BEARER_PEER: the server hung up in the
+ * middle of it, in no due form, and without having been asked to.  BEARER_LOCAL: poll(2) fails. */
 enum bearer_status pipe_carry(struct mail_connection *connection, const struct pipe_program *program,
                               struct bearer_error *err);
 

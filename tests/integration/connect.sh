@@ -1,6 +1,6 @@
 #!/bin/sh
-# Programs that cannot log in themselves get a pipe to a server where somebody is logged in: fetchmail, mutt and mbsync with
-# the very configurations of doc/fetchmail.md; large messages both ways; every way it can fail or end.
+# Programs that cannot log in themselves get a pipe to a server where somebody is logged in: each protocol, large messages
+# both ways, many at once, hours of silence, every way it can fail or end.  The programs are in tests/recipes/fetchmail.sh.
 . "${0%/*}/lib.sh"
 
 B=bob@fabrikam.com
@@ -8,13 +8,6 @@ A=box1@contoso.com
 E=erin@fabrikam.com
 CLIENT=$top_srcdir/tests/integration/connect_client.py
 SECONDS_MAX=60
-
-# block NAME: that block of the page, for our servers.
-block() {
-    page_block fetchmail.md "$1" |
-        sed "s|imaps://%h|imaps://%h:$DOVECOT_IMAPS_PORT|; s|pop3s://%h|pop3s://%h:$DOVECOT_POP3S_PORT|
-            s|imaps://outlook.office365.com|imaps://localhost:$DOVECOT_IMAPS_PORT|; s|outlook.office365.com|localhost|"
-}
 
 # bearer_connect URL USER: the bare pipe.  With ALONE set, servers of the world are this machine.
 bearer_connect() {
@@ -31,41 +24,6 @@ client() {
     client_what=$1
     shift
     timeout "$SECONDS_MAX" python3 "$CLIENT" "$client_what" "$@"
-}
-
-# ---- the programs
-
-# fetch NAME: fetchmail with that block of the page; what it fetches is in FETCHED.
-fetch() {
-    FETCHED=$S/fetched.$1
-    mkdir -p "$S/fetchmail"
-    (umask 077; block "$1" >"$S/fetchmail/$1") || return
-    HOME=$S/fetchmail timeout "$SECONDS_MAX" fetchmail -v -v --nosyslog --fetchall --pidfile "$S/fetchmail/pid" -f "$S/fetchmail/$1" \
-        --mda "cat >>$FETCHED" </dev/null 2>&1
-}
-
-fetched() {
-    fetch "$1" && grep -q '^Subject: of bob' "$FETCHED" || { echo "no such mail in $FETCHED"; return 1; }
-}
-
-# mutt_copies: mutt opens the mailbox through the pipe and copies its first message to a file.
-mutt_copies() {
-    { block mutt; echo "set quit = yes delete = no copy = no confirmappend = no confirmcreate = no resolve = no sleep_time = 0"
-        echo "set mbox_type = mbox header_cache = '' certificate_file = '' wait_key = no"; } >"$S/muttrc"
-    HOME=$S/fetchmail TERM=vt100 timeout "$SECONDS_MAX" script -qec \
-        "mutt -n -F $S/muttrc -e 'push <first-entry><copy-message>$S/mutt.mbox<enter><exit>'" "$S/mutt.screen" </dev/null >/dev/null
-    grep -q '^Subject: of bob' "$S/mutt.mbox" || { cat "$S/mutt.screen"; return 1; }
-}
-
-mbsync_pulls() {
-    mkdir -p "$S/pull/mail"
-    {
-        block mbsync
-        printf 'SSLType None\n\n'
-        sed -n '/^IMAPStore/,$p' "$mail_dir/mbsyncrc.template" | sed "s|@HOME@|$S/pull|; s|^Account server|Account fabrikam|"
-    } >"$S/pull/mbsyncrc"
-    HOME=$S/pull timeout "$SECONDS_MAX" mbsync -V -c "$S/pull/mbsyncrc" -a </dev/null 2>&1 &&
-        grep -rq '^Subject: of bob' "$S/pull/mail"
 }
 
 section_custom() {
@@ -114,13 +72,68 @@ refused() {
     equals 1 "$(printf '%s\n' "$OUT" | wc -l)"
 }
 
-# far_server MANNER [ADDRESS]: sets FAR, its URL; its certificate is for localhost.
+# far_server MANNER [ADDRESS [COMMAND...]]: sets FAR, its URL; its certificate is for localhost.  Started by that command,
+# no function, whose shell would be ended in its place.
 far_server() {
-    mkdir "$S/far.$1"
-    python3 "$CLIENT" server "$S/far.$1" "$entra/localhost.pem" "$entra/localhost.key" "$1" "${2:-127.0.0.1}" &
+    far_manner=$1 far_address=${2:-127.0.0.1} far_name=${2:-localhost}
+    far_home=$S/far.$(printf '%s' "$*" | tr -c '[:alnum:]' _)
+    shift "$(($# < 2 ? $# : 2))"
+    mkdir "$far_home"
+    "$@" python3 "$CLIENT" server "$far_home" "$entra/localhost.pem" "$entra/localhost.key" "$far_manner" "$far_address" &
     far_pids="${far_pids:-} $!"
-    fixture wait_for 20 test -f "$S/far.$1/port"
-    FAR=imaps://${2:-localhost}:$(cat "$S/far.$1/port")
+    fixture wait_for 20 test -f "$far_home/port"
+    FAR_PORT=$(cat "$far_home/port")
+    FAR=imaps://$far_name:$FAR_PORT
+}
+
+# ---- a network of our own: names are what world_names says, and some addresses lead nowhere, which are tried first
+
+# world_start: sets in_world, a command that runs others there; false where no namespaces can be had.
+world_start() {
+    : >"$S/hosts"
+    printf 'precedence %s\n' '::ffff:203.0.113.0/120 100' '::/0 40' '::ffff:0:0/96 10' >"$S/gai.conf"
+    # shellcheck disable=SC2016 # for the other shell
+    unshare -m -n sh -c 'mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/gai.conf" /etc/gai.conf && ip link set lo up &&
+        ip addr add 198.51.100.1/32 dev lo && ip addr add 2001:db8:1::1/128 dev lo nodad &&
+        ip route add 203.0.113.0/24 dev lo && ip -6 route add 2001:db8:2::/64 dev lo && : >"$0/world" && exec sleep 300' "$S" 2>/dev/null &
+    world_pid=$!
+    in_world="nsenter -t $world_pid -m -n"
+    far_pids="${far_pids:-} $world_pid"
+    wait_for 20 world_is_settled && [ -f "$S/world" ]
+}
+world_is_settled() {
+    [ -f "$S/world" ] || ! kill -0 "$world_pid" 2>/dev/null
+}
+
+# world_names ADDRESS...: what localhost is there.
+world_names() {
+    printf '%s localhost\n' "$@" >"$S/hosts"
+}
+
+# arrives_in SECONDS URL: the pipe is there, and so fast.
+arrives_in() {
+    arrives_begin=$(date +%s)
+    # shellcheck disable=SC2086 # a list
+    arrives_output=$($in_world timeout "$SECONDS_MAX" python3 "$CLIENT" hears "$bindir/sasl-bearer" connect "$2" $B 2>&1)
+    says 'ended 0' "$arrives_output" && at_most "$1" "$(($(date +%s) - arrives_begin))"
+}
+
+# past TIME: for wait_for.
+past() {
+    [ "$(date +%s)" -gt "$1" ]
+}
+
+# figure NAME TEXT: the number behind that name.
+figure() {
+    printf '%s\n' "$2" | sed -n "s/.*$1 \([0-9]*\).*/\1/p"
+}
+
+unstored() {
+    printf 'a LOGOUT\r\n' | bearer_connect "$@" --conf "$S/unstored/sasl.conf"
+}
+
+without_standard_output() {
+    printf 'a NOOP\r\nb LOGOUT\r\n' | bearer_connect "$@" >&-
 }
 
 integration_begin
@@ -149,21 +162,23 @@ SMTP=smtp://localhost:$SMTPD_PORT
 check "IMAP: who has not signed in is told so" refused 77 '* BYE' "run sasl-bearer login $B" "$IMAPS" $B
 check "POP3: the same" refused 77 '-ERR' "run sasl-bearer login $B" "$POP3S" $B
 check "SMTP: the same" refused 77 '421 localhost' "run sasl-bearer login $B" "$SMTP" $B
-check "fetchmail shows it" heard 2 "run sasl-bearer login $B" fetch imap
 sign_in $B
 sign_in $E
 
-# ---- programs, as the page has them
+# ---- many
 
-check "fetchmail fetches by IMAP" fetched imap
-check "fetchmail fetches by POP3" fetched pop3
-check "mutt reads through the pipe" mutt_copies
-check "mbsync pulls through the pipe" mbsync_pulls
+check "100 pipes at once" heard 0 'ended [0]' client together 100 "$bindir/sasl-bearer" connect "$IMAPS" $A
+check "make one token request" equals 1 "$(counter token.client_credentials)"
+check "each has few descriptors" at_most 12 "$(figure descriptors "$heard_output")"
+if [ -z "${SANITIZER:-}" ]; then
+    check "and little memory: kB" at_most 8000 "$(figure memory "$heard_output")"
+fi
+
+# ---- each protocol, each kind of TLS
+
 check "a mail goes out by SMTP without a login of the program's own" \
     heard 0 'ended 0' client smtp $B alice@contoso.com "$bindir/sasl-bearer" connect "$SMTP" $B
 check "and arrives" wait_for 20 mailbox_has "$DOVECOT_STORE" alice@contoso.com 1
-
-# ---- each protocol, each kind of TLS
 
 for url in "$IMAPS" "$IMAP"; do
     check "$url: greets one who is logged in, without a word of logging in" \
@@ -180,17 +195,29 @@ for url in "$POP3S" "$POP3"; do
 done
 check "POP3: another mechanism is none" heard 0 '-ERR there are PLAIN and LOGIN' converse "$POP3S" $A 'AUTH CRAM-MD5' QUIT
 
-# ---- much, and many
+# ---- much, and long
 
 check "50 MB each way at once, read slowly, arrive as they were" \
     heard 0 'same ended 0' client duplex "$bindir/sasl-bearer" connect "$IMAPS" $E
-check "20 pipes at once" heard 0 'ended [0]' client together 20 "$bindir/sasl-bearer" connect "$IMAPS" $B
+settings '{"access_token_lifetime": 4}'
+sasl_bearer token --renew $B >/dev/null
+token_end=$(($(date +%s) + 4))
 client idles "$bindir/sasl-bearer" connect "$IMAPS" $B >"$S/idle" &
 idle_pid=$!
 check "IDLE is waited in" wait_for 20 grep -q waiting "$S/idle"
+settings '{"access_token_lifetime": 3600}'
+wait_for 20 past "$token_end" # it may have been renewed since
+requests=$(counter token.refresh_token)
 mailbox_deliver "$DOVECOT_STORE" $B 'of bob, later'
 wait "$idle_pid"
-check "and hears of new mail" says EXISTS "$(cat "$S/idle")"
+check "and hears of new mail, though the token is over" says EXISTS "$(cat "$S/idle")"
+check "who connects then gets in" heard 0 '* PREAUTH' converse "$IMAPS" $B 'a LOGOUT'
+check "with a new token" equals "$((requests + 1))" "$(counter token.refresh_token)"
+requests=$(counter token.client_credentials)
+mkdir "$S/unstored"
+sed 's/^oauth2_token_store: .*/oauth2_token_store: none/' "$SASL_CONF_PATH/sasl.conf" >"$S/unstored/sasl.conf"
+check "without a token store" heard 0 '* PREAUTH' unstored "$IMAPS" $A
+check "a pipe makes one token request" equals "$((requests + 1))" "$(counter token.client_credentials)"
 
 # ---- ends
 
@@ -203,6 +230,44 @@ far_server abrupt
 check "a server that just hangs up is told of" \
     heard 0 'the server hung up in the middle' client hears "$bindir/sasl-bearer" connect "$FAR" $B
 check "with a status that says to try again" says 'ended 75' "$heard_output"
+far_server reset
+check "a server that breaks the connection is told of" \
+    heard 0 'the server hung up in the middle' client hears "$bindir/sasl-bearer" connect "$FAR" $B
+check "with that status too" says 'ended 75' "$heard_output"
+check "SIGTERM ends it, and the program hears nothing more" \
+    heard 0 "ended -15 b''" client signalled SIGTERM "$bindir/sasl-bearer" connect "$IMAPS" $B
+check "so does SIGHUP" heard 0 "ended -1 b''" client signalled SIGHUP "$bindir/sasl-bearer" connect "$IMAPS" $B
+check "standard output may be closed" without_standard_output "$IMAPS" $B
+
+# ---- the way there
+
+# shellcheck disable=SC2086 # a list
+if command -v ip >/dev/null && world_start; then
+    far_server polite 127.0.0.1 $in_world
+    world_names ::1 127.0.0.1
+    check "a name of both families, and only IPv4 is there" arrives_in 20 "imaps://localhost:$FAR_PORT"
+    far_server polite 198.51.100.1 $in_world
+    world_names 2001:db8:2::1 2001:db8:2::2 203.0.113.1 198.51.100.1
+    check "addresses that lead nowhere do not hold it up" arrives_in 20 "imaps://localhost:$FAR_PORT"
+    world_names 203.0.113.1 203.0.113.2 203.0.113.3 198.51.100.1
+    check "nor do three of the same family" arrives_in 20 "imaps://localhost:$FAR_PORT"
+    far_server polite ::1 $in_world
+    world_names 127.0.0.1 ::1
+    check "only IPv6 is there" arrives_in 20 "imaps://localhost:$FAR_PORT"
+    $in_world ip addr del 2001:db8:1::1/128 dev lo
+    check "the same where IPv6 leads nowhere else" arrives_in 20 "imaps://localhost:$FAR_PORT"
+    sed -i 's/^oauth2_servers: .*/oauth2_servers: localhost ::1/' "$SASL_CONF_PATH/sasl.conf"
+    check "an address in place of a name" arrives_in 20 "imaps://[::1]:$FAR_PORT"
+    sed -i 's/^oauth2_servers: .*/oauth2_servers: localhost/' "$SASL_CONF_PATH/sasl.conf"
+    world_names 127.0.0.1
+    far_server silent 127.0.0.1 $in_world
+    check "a server that is gone without a word is noticed" \
+        heard 0 'ended 75' $in_world timeout "$SECONDS_MAX" python3 "$CLIENT" vanishes \
+            "$bindir/sasl-bearer" connect "imaps://localhost:$FAR_PORT" $B
+    check "and told of" says 'the server hung up in the middle' "$heard_output"
+else
+    echo "skipped: the way there (no namespaces, or no ip(8), here)"
+fi
 
 # ---- failures
 

@@ -3,24 +3,29 @@
 
     connect_client.py duplex COMMAND...         a large message each way at once, read slowly
     connect_client.py hears COMMAND...          asks for a message; prints the first line, how much else, "ended STATUS"
-    connect_client.py together COUNT COMMAND... that many pipes at once, each with a command in it
+    connect_client.py together COUNT COMMAND... that many pipes at once, each with a command in it; prints what one needs
+    connect_client.py signalled SIGNAL COMMAND... ends the command by a signal
+    connect_client.py vanishes COMMAND...       takes the network away, with the connection's clocks a hundred times faster
     connect_client.py leaves COMMAND...         closes both ends behind the greeting
     connect_client.py idles COMMAND...          IDLE until a mail comes; prints "waiting", then what came
     connect_client.py smtp FROM TO COMMAND...   sends a mail
     connect_client.py server DIRECTORY CERT KEY MANNER [ADDRESS]
                                                 IMAP over TLS; DIRECTORY/port has the port when it is there
 
-The server's manners: abrupt and polite hang up in the middle of a large message, without and with TLS's close_notify;
-busy greets with BYE.
+The server's manners: reset, abrupt and polite hang up in the middle of a large message, by TCP's reset, without and with
+TLS's close_notify; silent says nothing more there; busy greets with BYE.
 """
 
+import ctypes
 import hashlib
 import os
 import pathlib
 import re
+import signal
 import smtplib
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -103,10 +108,18 @@ def hears(command):
     print(first.decode(errors="replace").strip(), f"and {len(rest)} bytes, ended {pipe.wait(60)}")
 
 
+def private_memory(pid):
+    """Kilobytes that a process shares with nobody."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+
+
 def together(count, command):
     pipes = [start(command) for _ in range(count)]
     for pipe in pipes:
         expect(pipe.stdout, b"* PREAUTH")
+    descriptors = max(len(os.listdir(f"/proc/{pipe.pid}/fd")) for pipe in pipes)
+    print(f"descriptors {descriptors} memory {max(private_memory(pipe.pid) for pipe in pipes)}")
     for number, pipe in enumerate(pipes):
         pipe.stdin.write(b"t%d NOOP\r\nz LOGOUT\r\n" % number)
         pipe.stdin.flush()
@@ -126,6 +139,43 @@ def leaves(command):
     ours.shutdown(socket.SHUT_RDWR)
     ours.close()
     print("ended", pipe.wait(60))
+
+
+def signalled(name, command):
+    pipe = start(command)
+    expect(pipe.stdout, b"* PREAUTH")
+    pipe.send_signal(signal.Signals[name])
+    rest = pipe.stdout.read()
+    print("ended", pipe.wait(60), rest)
+
+
+def borrow_socket(pid):
+    """The process' TCP connection, by pidfd_getfd(2), which Python has no name for."""
+    pidfd = os.pidfd_open(pid)
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        if os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
+            borrowed = socket.socket(fileno=ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, int(number), 0))
+            if borrowed.family in (socket.AF_INET, socket.AF_INET6):
+                return borrowed
+    sys.exit("it has no connection")
+
+
+def vanishes(command):
+    pipe = start(command)
+    expect(pipe.stdout, b"* PREAUTH")
+    pipe.stdin.write(b"x FETCH 1 BODY[]\r\n")
+    pipe.stdin.flush()
+    expect(pipe.stdout, b"* 1 FETCH")
+    connection = borrow_socket(pipe.pid)
+    for option, faster in (socket.TCP_KEEPIDLE, 100), (socket.TCP_KEEPINTVL, 30), (socket.TCP_USER_TIMEOUT, 100):
+        value = connection.getsockopt(socket.IPPROTO_TCP, option)
+        connection.setsockopt(socket.IPPROTO_TCP, option, max(1, value // faster))
+    connection.close()
+    subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
+    begin = time.monotonic()
+    pipe.stdout.read()
+    print("ended", pipe.wait(60), "noticed", time.monotonic() - begin, "s later")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 def idles(command):
@@ -179,6 +229,11 @@ def serve(connection, manner):
             stream.write(b"* 1 FETCH (BODY[] {50000000}\r\n" + b"0123456789abcde\n" * PART)
             stream.flush()
             break
+    if manner == "silent":
+        time.sleep(60)
+    if manner == "reset":
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return
     if manner == "polite":
         connection.unwrap()
     connection.shutdown(socket.SHUT_RDWR)
@@ -187,7 +242,7 @@ def serve(connection, manner):
 def server(directory, certificate, key, manner, address="127.0.0.1"):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    listener = socket.create_server((address, 0))
+    listener = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
     path = pathlib.Path(directory)
     (path / "new").write_text(f"{listener.getsockname()[1]}\n")
     os.rename(path / "new", path / "port")
@@ -204,12 +259,14 @@ def main(arguments):
     name, *rest = arguments
     if name == "together":
         together(int(rest[0]), rest[1:])
+    elif name == "signalled":
+        signalled(rest[0], rest[1:])
     elif name == "smtp":
         smtp(rest[0], rest[1], rest[2:])
     elif name == "server":
         server(*rest)
     else:
-        {"duplex": duplex, "hears": hears, "leaves": leaves, "idles": idles}[name](rest)
+        {"duplex": duplex, "hears": hears, "leaves": leaves, "idles": idles, "vanishes": vanishes}[name](rest)
 
 
 main(sys.argv[1:])

@@ -4,13 +4,16 @@
 #include "tests/unit/scratch.h"
 #include "tool/pipe.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LONG 20000 /* ms that nothing here takes */
@@ -209,6 +212,55 @@ static void what_the_program_said_before_comes_first(void **state)
     close(ends.from_pipe);
 }
 
+/* The descriptors are not ours alone. */
+static void the_program_s_pipes_are_left_as_they_are(void **state)
+{
+    struct ends ends;
+    int before;
+
+    (void)state;
+    begin(&ends, false, "");
+    before = fcntl(ends.program.out, F_GETFL);
+    say(ends.to_pipe, "a NOOP\r\n");
+    expect(ends.server, "a NOOP\r\n");
+    assert_int_equal(before & O_NONBLOCK, 0);
+    assert_int_equal(fcntl(ends.program.out, F_GETFL), before);
+    close(ends.server);
+    expect_end(ends.from_pipe);
+    assert_int_equal(end(&ends), BEARER_OK);
+    close(ends.to_pipe);
+    close(ends.from_pipe);
+}
+
+static int tcp_option(const struct ends *ends, int level, int name)
+{
+    socklen_t size = sizeof(int);
+    int value = -1;
+
+    assert_int_equal(getsockopt(mail_connection_socket(ends->connection), level, name, &value, &size), 0);
+    return value;
+}
+
+/* Silence ends nothing, a server that is gone does: minutes, not hours. */
+static void a_server_that_is_gone_is_asked_for(void **state)
+{
+    struct ends ends;
+
+    (void)state;
+    begin(&ends, false, "");
+    say(ends.to_pipe, "b IDLE\r\n");
+    expect(ends.server, "b IDLE\r\n"); /* so it has begun */
+    assert_int_equal(tcp_option(&ends, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_true(tcp_option(&ends, IPPROTO_TCP, TCP_KEEPIDLE) <= 120); /* NAT forgets after as little as 5 minutes */
+    assert_true(tcp_option(&ends, IPPROTO_TCP, TCP_KEEPINTVL) <= 60);
+    assert_in_range(tcp_option(&ends, IPPROTO_TCP, TCP_USER_TIMEOUT), 120 * 1000, 600 * 1000);
+    close(ends.server);
+    expect_end(ends.from_pipe);
+    assert_int_equal(end(&ends), BEARER_OK);
+    close(ends.to_pipe);
+    close(ends.from_pipe);
+}
+
 /* ------------------------------------------------------------------ ends */
 
 /* More than a pipe holds, so that some of it waits in here when the server is gone. */
@@ -246,6 +298,29 @@ static void a_program_that_ended_still_gets_its_answer(void **state)
     say(ends.to_pipe, "a NOOP\r\n");
     close(ends.to_pipe);
     expect(ends.server, "a NOOP\r\n");
+    say(ends.server, "a OK\r\n");
+    expect(ends.from_pipe, "a OK\r\n");
+    close(ends.server);
+    expect_end(ends.from_pipe);
+    assert_int_equal(end(&ends), BEARER_OK);
+    close(ends.from_pipe);
+}
+
+/* Longer than the pipe has patience with a server that nobody asked for anything. */
+static void a_slow_answer_arrives_though_the_program_ended(void **state)
+{
+    const struct timespec while_it_works = { .tv_sec = 6 };
+    struct ends ends;
+    char byte;
+
+    (void)state;
+    begin(&ends, false, "");
+    say(ends.to_pipe, "a SEARCH TEXT x\r\n");
+    close(ends.to_pipe);
+    expect(ends.server, "a SEARCH TEXT x\r\n");
+    nanosleep(&while_it_works, NULL);
+    /* Nor was it told that the program has ended: it might give up then. */
+    assert_int_equal(recv(ends.server, &byte, 1, MSG_DONTWAIT), -1);
     say(ends.server, "a OK\r\n");
     expect(ends.from_pipe, "a OK\r\n");
     close(ends.server);
@@ -346,8 +421,11 @@ int main(void)
         cmocka_unit_test(much_goes_both_ways_at_once_through_pipes),
         cmocka_unit_test(much_goes_both_ways_at_once_through_one_socket),
         cmocka_unit_test(what_the_program_said_before_comes_first),
+        cmocka_unit_test(the_program_s_pipes_are_left_as_they_are),
+        cmocka_unit_test(a_server_that_is_gone_is_asked_for),
         cmocka_unit_test(a_server_that_ended_is_read_to_its_last_byte),
         cmocka_unit_test(a_program_that_ended_still_gets_its_answer),
+        cmocka_unit_test(a_slow_answer_arrives_though_the_program_ended),
         cmocka_unit_test(a_program_that_ended_does_not_keep_the_server),
         cmocka_unit_test(a_program_that_is_gone_ends_it_with_pipes),
         cmocka_unit_test(a_program_that_is_gone_ends_it_with_one_socket),
