@@ -25,6 +25,7 @@
 #define FORMAT 1
 #define FLAG_VOLATILE 0x0001   /* its fsync failed: current for readers, first to be overwritten */
 #define FLAG_EXPENDABLE 0x0002 /* holds no refresh token: nothing that cannot be had again */
+#define FLAG_SETTLED    0x0004 /* nor does either slot on the disk, whatever became of this write */
 #define SLOT_SIZE 40960      /* bytes; whole pages, and room for BEARER_RECORD_MAX */
 #define FILE_SIZE (2 * SLOT_SIZE)
 
@@ -623,11 +624,17 @@ static bool is_expendable(const struct slot_header *header)
     return !header_plausible(header) || (header->flags & FLAG_EXPENDABLE);
 }
 
-/* Whether a write need not wait for the disk: a power cut can take nothing but what can be had again.  The state that is replaced
- * counts, and so does the one whose slot is filled: whoever signs out wants a refresh token gone. */
+/* Whether a write need not wait for the disk: a power cut can take nothing but what can be had again, and bring back nothing
+ * that was to go.  What the system shows does not tell: a writer that died may have left an old refresh token on the disk below it. */
 static bool may_be_lazy(const struct view *view, uint16_t flags)
 {
-    return (flags & FLAG_EXPENDABLE) && is_expendable(&view->headers[0]) && is_expendable(&view->headers[1]);
+    return (flags & FLAG_EXPENDABLE) && view->best >= 0 && (view->headers[view->best].flags & FLAG_SETTLED);
+}
+
+/* The current slot is on the disk, and the other one has been since that one was filled. */
+static bool leaves_settled(const struct view *view, uint16_t flags, bool durable)
+{
+    return (flags & FLAG_EXPENDABLE) && durable && is_expendable(&view->headers[0]) && is_expendable(&view->headers[1]);
 }
 
 /* Whether the file may be written: it is still ours, and so is its lock (POSIX locks end when anybody in this process closes the
@@ -663,6 +670,8 @@ static enum bearer_status write_locked(struct bearer_store *store, const struct 
     lazy = may_be_lazy(&view, flags);
     durable = lazy || is_synced(store, &view) || settle(fd, &view);
     slot = slot_to_fill(&view, durable);
+    if (leaves_settled(&view, flags, durable))
+        flags |= FLAG_SETTLED;
     fill_header(view.best >= 0 ? &view.headers[view.best] : &nothing, &header, record, flags);
     view_clear(&view);
     if (!write_slot(fd, slot, &header, record))
@@ -679,6 +688,12 @@ static enum bearer_status write_locked(struct bearer_store *store, const struct 
     return st;
 }
 
+/* What is bound to nothing is a sign-out, which is to last. */
+static uint16_t flags_of(const struct bearer_token *token)
+{
+    return token->refresh_token.length == 0 && token->binding != NULL ? FLAG_EXPENDABLE : 0;
+}
+
 enum bearer_status bearer_store_write(struct bearer_store *store, const struct bearer_token *token, bool *stored_out,
                                       struct bearer_error *err)
 {
@@ -687,7 +702,7 @@ enum bearer_status bearer_store_write(struct bearer_store *store, const struct b
     bool stored = false;
 
     if (st == BEARER_OK)
-        st = write_locked(store, &record, token->refresh_token.length == 0 ? FLAG_EXPENDABLE : 0, &stored, err);
+        st = write_locked(store, &record, flags_of(token), &stored, err);
     if (stored_out != NULL)
         *stored_out = stored;
     bearer_secret_clear(&record);

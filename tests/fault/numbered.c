@@ -56,6 +56,8 @@ enum bearer_status number_make(long number, struct bearer_token *token_out, stru
     token_out->issued = number;
     if ((st = set(&token_out->access_token, number, 0, err)) == BEARER_OK)
         st = set(&token_out->refresh_token, number, 1, err);
+    if (st == BEARER_OK)
+        st = bearer_token_set_text(&token_out->binding, "b", err);
     return st;
 }
 
