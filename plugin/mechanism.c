@@ -2,8 +2,15 @@
  *
  * Two steps suit every host.  The first asks who, obtains a token and sends it; whatever the server said before is ignored
  * (hosts without initial response pass an empty challenge, or bytes left in their buffer).  The second always ends well:
- * an error challenge is told to the log and answered, and the server's own refusal follows.  Hosts that speak POP3 are told
- * after the first step already that this may be all, but may take the second.
+ * an error challenge is told to the log and answered, and the server's own refusal follows.
+ *
+ * By POP3 and SMTP the first step says that it may be all, though the second can still be taken: some hosts go on for as long
+ * as they are told to, and take the server's final word for one more challenge (mutt and nmh).  By IMAP it does not: mbsync
+ * would give up on an error challenge.
+ *
+ * POP3 has no room for a token in the line of the command (RFC 5034 section 4), and Exchange wants two lines: there the first
+ * step keeps its message back until the server asks for it, for hosts put into that line whatever they are given.  By SMTP
+ * (RFC 4954 section 4) they do so too, but mutt cannot answer an empty challenge, and servers take longer lines.
  */
 #include "plugin/mechanism.h"
 
@@ -16,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define POP3_LINE_MAX 255 /* bytes of the line with AUTH, CRLF and all */
 #define SERVICE_MAX 64     /* bytes of a port or a service name */
 #define NAME_SHOWN 324      /* bytes of a user name that go into the log: all that an address can have */
 #define CHALLENGE_SHOWN 300 /* bytes of a server's challenge that go into the log */
@@ -32,11 +40,17 @@ static const struct mechanism mechanisms[BEARER_MECHANISM_COUNT] = {
     { "OAUTHBEARER", bearer_message_oauthbearer, "\001" }, /* RFC 7628 section 3.2.3 */
 };
 
+enum stage {
+    STAGE_BEGUN,
+    STAGE_READY, /* there is a message, kept back until the server asks */
+    STAGE_SENT,  /* the token is out: the next step is the second */
+};
+
 /* One connection. */
 struct session {
     const struct mechanism *mechanism;
     struct bearer_context *context;
-    int sent; /* the token is out: the next step is the second */
+    enum stage stage;
     char *user;    /* authentication id as typed; NULL = not known yet */
     char *mailbox; /* authorization id as typed; NULL = the same as user */
     struct bearer_holder *holder;
@@ -197,14 +211,31 @@ static enum bearer_status build_message(struct session *session, const sasl_clie
     return st;
 }
 
-/* mutt and nmh go on while they are told to: by POP3 the server's final +OK would be one more challenge to them. */
-static int sent(const sasl_client_params_t *params)
+static bool is_service(const sasl_client_params_t *params, const char *service)
 {
-    return params->service != NULL && strcmp(params->service, "pop") == 0 ? SASL_OK : SASL_CONTINUE;
+    return params->service != NULL && strcmp(params->service, service) == 0;
 }
 
-static int first_step(struct session *session, sasl_client_params_t *params, sasl_interact_t **prompt_need,
-                      const char **clientout, unsigned *clientoutlen, sasl_out_params_t *oparams)
+static bool fits_first_line(const struct session *session, const sasl_client_params_t *params)
+{
+    size_t encoded = (session->message.length + 2) / 3 * 4;
+
+    return !is_service(params, "pop") ||
+           strlen("AUTH ") + strlen(session->mechanism->name) + strlen(" ") + encoded + strlen("\r\n") <= POP3_LINE_MAX;
+}
+
+static int send_message(struct session *session, const sasl_client_params_t *params, const char **clientout,
+                        unsigned *clientoutlen)
+{
+    session->stage = STAGE_SENT;
+    *clientout = bearer_secret_reveal(&session->message);
+    *clientoutlen = (unsigned)session->message.length;
+    return is_service(params, "pop") || is_service(params, "smtp") || is_service(params, "lmtp") ? SASL_OK : SASL_CONTINUE;
+}
+
+/* Without an error gives in session->message what is to be sent. */
+static int make_message(struct session *session, sasl_client_params_t *params, sasl_interact_t **prompt_need,
+                        sasl_out_params_t *oparams)
 {
     struct bearer_error err = BEARER_ERROR_INIT;
     struct bearer_secret password = BEARER_SECRET_INIT;
@@ -217,12 +248,9 @@ static int first_step(struct session *session, sasl_client_params_t *params, sas
     bearer_secret_clear(&password);
     if (err.status != BEARER_OK)
         return fail(session, params->utils, &err);
-    if (result != SASL_OK)
-        return result;
-    session->sent = 1;
-    *clientout = bearer_secret_reveal(&session->message);
-    *clientoutlen = (unsigned)session->message.length;
-    return sent(params);
+    if (result == SASL_OK)
+        session->stage = STAGE_READY;
+    return result;
 }
 
 /* ------------------------------------------------------------------ the second step */
@@ -232,6 +260,8 @@ static int is_error_challenge(const char *serverin, unsigned length)
 {
     unsigned i = 0;
 
+    if (serverin == NULL)
+        return 0;
     while (i < length && strchr(" \t\r\n", serverin[i]) != NULL && serverin[i] != '\0')
         i++;
     return i < length && serverin[i] == '{';
@@ -265,7 +295,7 @@ static int second_step(struct session *session, const sasl_client_params_t *para
                        unsigned serverinlen, const char **clientout, unsigned *clientoutlen, sasl_out_params_t *oparams)
 {
     bearer_secret_clear(&session->message);
-    if (serverin != NULL && is_error_challenge(serverin, serverinlen))
+    if (is_error_challenge(serverin, serverinlen))
         tell_refusal(session, params, serverin, serverinlen);
     *clientout = session->mechanism->last_answer;
     *clientoutlen = (unsigned)strlen(session->mechanism->last_answer);
@@ -301,17 +331,23 @@ static int session_step(void *conn_context, sasl_client_params_t *params, const 
                         sasl_out_params_t *oparams)
 {
     struct session *session = conn_context;
+    bool begins = session->stage == STAGE_BEGUN && serverin == NULL; /* what we give goes into the first line */
+    int result;
 
     *clientout = NULL;
     *clientoutlen = 0;
-    if (session->sent)
+    if (session->stage == STAGE_SENT || (session->stage == STAGE_READY && is_error_challenge(serverin, serverinlen)))
         return second_step(session, params, serverin, serverinlen, clientout, clientoutlen, oparams);
     if (params->props.min_ssf > params->external_ssf) {
         params->utils->seterror(params->utils->conn, SASL_NOLOG, "%s gives no security layer of its own: use TLS",
                                 session->mechanism->name);
         return SASL_TOOWEAK;
     }
-    return first_step(session, params, prompt_need, clientout, clientoutlen, oparams);
+    if (session->stage == STAGE_BEGUN && (result = make_message(session, params, prompt_need, oparams)) != SASL_OK)
+        return result;
+    if (begins && !fits_first_line(session, params))
+        return SASL_CONTINUE;
+    return send_message(session, params, clientout, clientoutlen);
 }
 
 static void session_dispose(void *conn_context, const sasl_utils_t *utils)

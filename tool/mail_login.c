@@ -150,8 +150,8 @@ static enum bearer_status answer_challenges(struct exchange *exchange, struct be
     return st;
 }
 
-/* The token always goes into the second line: POP3 and SMTP have no room for it in the first (RFC 5034 section 4, RFC 4954
- * section 4), and Exchange takes it from IMAP this way too. */
+/* The token always goes into the second line: POP3 and SMTP have no room for it in the first (RFC 5034 section 4, where
+ * the plugin keeps it back until it is asked for; RFC 4954 section 4), and Exchange takes it from IMAP this way too. */
 static enum bearer_status converse(struct exchange *exchange, const char *message, unsigned length, struct bearer_error *err)
 {
     const char *command = exchange->session->address.protocol == MAIL_IMAP ? "AUTHENTICATE" : "AUTH";
@@ -159,7 +159,7 @@ static enum bearer_status converse(struct exchange *exchange, const char *messag
 
     if (st == BEARER_OK && exchange->session->kind != MAIL_REPLY_CHALLENGE)
         return bearer_fail(err, BEARER_PEER, "it let us in before it was told who we are: '%s'", exchange->session->reply);
-    if (st == BEARER_OK)
+    if (st == BEARER_OK && message != NULL)
         st = answer(exchange, message, length, err);
     return st == BEARER_OK ? answer_challenges(exchange, err) : st;
 }
@@ -209,7 +209,7 @@ static enum bearer_status log_in(struct exchange *exchange, struct bearer_error 
 
     if (result == SASL_OK)
         result = sasl_client_start(exchange->sasl, exchange->login->mechanism, NULL, &message, &length, &mechanism);
-    if ((result != SASL_OK && result != SASL_CONTINUE) || message == NULL)
+    if (result != SASL_OK && result != SASL_CONTINUE)
         return fail(exchange, result, err);
     return converse(exchange, message, length, err);
 }

@@ -117,9 +117,9 @@ static int try_login(char *user, char *why, size_t size)
 
     if (result == SASL_OK)
         result = sasl_client_start(conn, "XOAUTH2", NULL, &out, &length, &chosen);
-    if (result == SASL_CONTINUE && length < 100)
+    if (result == SASL_OK && length < 100)
         die("%s: a first message of %u bytes", user, length);
-    if (result == SASL_CONTINUE)
+    if (result == SASL_OK)
         result = sasl_client_step(conn, NULL, 0, NULL, &out, &length);
     snprintf(why, size, "%s", conn != NULL ? sasl_errdetail(conn) : sasl_errstring(result, NULL, NULL));
     sasl_dispose(&conn);

@@ -147,9 +147,8 @@ static int login(void)
 
     if (result == SASL_OK)
         result = sasl_client_start(conn, options.mechanism, NULL, &out, &length, &chosen);
-    if (result == SASL_CONTINUE)
-        result = sasl_client_step(conn, options.challenge, options.challenge != NULL ? (unsigned)strlen(options.challenge) : 0,
-                                  NULL, &out, &length);
+    if (result == SASL_OK && options.challenge != NULL)
+        result = sasl_client_step(conn, options.challenge, (unsigned)strlen(options.challenge), NULL, &out, &length);
     if (result != SASL_OK)
         outcome = FIRST_TEXT + number_of(conn != NULL ? sasl_errdetail(conn) : sasl_errstring(result, NULL, NULL));
     sasl_dispose(&conn);

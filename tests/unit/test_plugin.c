@@ -656,25 +656,67 @@ static void any_end_is_a_good_end_and_answered_in_each_mechanisms_way(void **sta
         }
 }
 
-/* mutt and nmh would take the server's +OK for one more challenge. */
-static void by_pop3_the_first_step_may_be_all_but_need_not(void **state)
+/* mutt and nmh would take the server's last word for one more challenge. */
+static void by_pop3_and_smtp_the_first_step_may_be_all_but_need_not(void **state)
 {
-    struct start started;
-    const char *out;
-    unsigned length;
+    static const char *const services[] = { "pop", "smtp", "lmtp" };
 
     (void)state;
     begin(usual());
-    seed(usual(), "bob@contoso.com", "t", 0);
-    if (conn != NULL)
-        sasl_dispose(&conn);
-    assert_int_equal(sasl_client_new("pop", SERVER, NULL, NULL, answers, 0, &conn), SASL_OK);
-    started = start_with("XOAUTH2", NULL);
-    assert_int_equal(started.result, SASL_OK);
-    assert_string_equal(started.out, "user=bob@contoso.com\001auth=Bearer t\001\001");
-    assert_int_equal(sasl_client_step(conn, "{\"status\":\"400\"}", 16, NULL, &out, &length), SASL_OK);
-    assert_int_equal(length, 0);
-    assert_non_null(told(SASL_LOG_ERR));
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        struct start started;
+        const char *out;
+        unsigned length;
+
+        forget_lines();
+        seed(usual(), "bob@contoso.com", "t", 0);
+        if (conn != NULL)
+            sasl_dispose(&conn);
+        assert_int_equal(sasl_client_new(services[i], SERVER, NULL, NULL, answers, 0, &conn), SASL_OK);
+        started = start_with("XOAUTH2", NULL);
+        assert_int_equal(started.result, SASL_OK);
+        assert_string_equal(started.out, "user=bob@contoso.com\001auth=Bearer t\001\001");
+        assert_int_equal(sasl_client_step(conn, "{\"status\":\"400\"}", 16, NULL, &out, &length), SASL_OK);
+        assert_int_equal(length, 0);
+        assert_non_null(told(SASL_LOG_ERR));
+    }
+}
+
+/* RFC 5034 section 4: what does not fit the line of the command waits for the server's challenge. */
+static void a_token_too_long_for_the_first_line_waits_until_it_is_asked_for(void **state)
+{
+    static const struct {
+        const char *service;
+        size_t longest; /* bytes of the longest message that fits, with "AUTH XOAUTH2 " and CRLF, in base64; 0 = any */
+    } table[] = { { "pop", 180 }, { "smtp", 0 }, { "imap", 0 } };
+    static const size_t frame = sizeof "user=bob@contoso.com\001auth=Bearer \001\001" - 1;
+
+    (void)state;
+    begin(usual());
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        for (int longer = 0; longer < 2; longer++) {
+            size_t length = (table[i].longest > 0 ? table[i].longest + (size_t)longer : 2000) - frame;
+            bool waits = table[i].longest > 0 && longer;
+            char token[2048];
+            struct start started;
+
+            memset(token, 't', length);
+            token[length] = '\0';
+            seed(usual(), "bob@contoso.com", token, 0);
+            if (conn != NULL)
+                sasl_dispose(&conn);
+            assert_int_equal(sasl_client_new(table[i].service, SERVER, NULL, NULL, answers, 0, &conn), SASL_OK);
+            started = start_with("XOAUTH2", NULL);
+            assert_int_equal(started.out == NULL, waits);
+            if (waits) {
+                assert_int_equal(started.result, SASL_CONTINUE);
+                started.result = sasl_client_step(conn, "", 0, NULL, &started.out, &started.length);
+            }
+            assert_int_equal(started.result, strcmp(table[i].service, "imap") != 0 ? SASL_OK : SASL_CONTINUE);
+            assert_int_equal(started.length, frame + length);
+            assert_int_equal(sasl_client_step(conn, NULL, 0, NULL, &started.out, &started.length), SASL_OK);
+            assert_int_equal(started.length, 0);
+        }
 }
 
 static void an_error_challenge_is_answered_and_told(void **state)
@@ -1099,7 +1141,8 @@ int main(void)
         plugin_test(the_password_is_the_token_to_its_last_byte_and_no_further),
         plugin_test(a_password_ends_where_its_length_says),
         plugin_test(any_end_is_a_good_end_and_answered_in_each_mechanisms_way),
-        plugin_test(by_pop3_the_first_step_may_be_all_but_need_not),
+        plugin_test(by_pop3_and_smtp_the_first_step_may_be_all_but_need_not),
+        plugin_test(a_token_too_long_for_the_first_line_waits_until_it_is_asked_for),
         plugin_test(an_error_challenge_is_answered_and_told),
         plugin_test(an_error_challenge_is_known_by_its_first_byte_that_is_not_blank),
         plugin_test(an_error_challenge_is_made_printable_and_cut),
