@@ -209,6 +209,7 @@ static void distrust(struct trial *trial)
     trial->session.reply[sizeof trial->session.reply - 1] = '\0';
     trial->login.mechanism[sizeof trial->login.mechanism - 1] = '\0';
     trial->login.log[sizeof trial->login.log - 1] = '\0';
+    trial->login.trouble[sizeof trial->login.trouble - 1] = '\0';
     trial->transcript[sizeof trial->transcript - 1] = '\0';
     if (!trial->ended)
         bearer_fail(&trial->err, BEARER_LATER, "no end in time");

@@ -4,7 +4,6 @@
 #include "credential/places.h"
 #include "credential/text.h"
 
-#include <libgen.h>
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
 #include <stdio.h>
@@ -95,25 +94,48 @@ enum bearer_status environment_open(const struct environment_choice *choice, str
 
 /* ------------------------------------------------------------------ what the plugin finds */
 
+/* Cuts the last part off an absolute path and lends it. */
+static const char *cut_name(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    *slash = '\0';
+    return slash + 1;
+}
+
+/* The plugin finds a system's sasl.conf in any directory, a user's in one called sasl2.  Taken for the other's, it would
+ * have its tokens elsewhere. */
+static enum bearer_status pass_on_file(const char *conf, bool system, struct bearer_error *err)
+{
+    char *path = realpath(conf, NULL);
+    enum bearer_status st = BEARER_OK;
+
+    if (path == NULL)
+        return bearer_fail(err, BEARER_CONFIG, "cannot find '%s': %m", conf);
+    if (strcmp(cut_name(path), "sasl.conf") != 0)
+        st = bearer_fail(err, BEARER_USAGE,
+                         "the plugin reads a file called sasl.conf, never '%s': put it into a directory of its own under "
+                         "that name",
+                         conf);
+    else if (system)
+        setenv("SASL_CONF_PATH", *path != '\0' ? path : "/", 1);
+    else if (strcmp(cut_name(path), "sasl2") == 0)
+        setenv("XDG_CONFIG_HOME", *path != '\0' ? path : "/", 1);
+    else
+        st = bearer_fail(err, BEARER_USAGE,
+                         "the plugin reads a user's sasl.conf in a directory called sasl2, never '%s': put it into one",
+                         conf);
+    free(path);
+    return st;
+}
+
 enum bearer_status environment_pass_on(const struct environment_choice *choice, struct bearer_error *err)
 {
-    const char *name = choice->conf != NULL ? strrchr(choice->conf, '/') : NULL;
-    char *path;
+    bool system = is_system(choice);
 
-    if (choice->conf != NULL && strcmp(name != NULL ? name + 1 : choice->conf, "sasl.conf") != 0)
-        return bearer_fail(err, BEARER_USAGE,
-                           "the plugin reads a file called sasl.conf, never '%s': put it into a directory of its own under "
-                           "that name",
-                           choice->conf);
-    if (choice->conf != NULL || choice->system)
+    if (choice->system || (choice->conf != NULL && system))
         setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
-    if (choice->conf == NULL)
-        return BEARER_OK;
-    if ((path = realpath(choice->conf, NULL)) == NULL)
-        return bearer_fail(err, BEARER_CONFIG, "cannot find '%s': %m", choice->conf);
-    setenv("SASL_CONF_PATH", dirname(path), 1);
-    free(path);
-    return BEARER_OK;
+    return choice->conf != NULL ? pass_on_file(choice->conf, system, err) : BEARER_OK;
 }
 
 /* ------------------------------------------------------------------ the file that is changed */

@@ -169,8 +169,9 @@ static int run_race(const struct addrinfo *list, int64_t deadline, int *error_ou
         if (poll(race.runners, race.count, (int)pause) > 0)
             winner = take_winner(&race);
     }
+    /* Who still runs had a way to the server, and tells more than who had none. */
+    *error_out = race.error == 0 || anybody_runs(&race) ? ETIMEDOUT : race.error;
     end_race(&race);
-    *error_out = race.error != 0 ? race.error : ETIMEDOUT;
     return winner;
 }
 

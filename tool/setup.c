@@ -260,16 +260,29 @@ static void show_left(const struct setup *setup, enum bearer_option_id id, const
 /* Whether the file of the secret holds just that already. */
 static bool has_secret(const struct setup_plan *plan)
 {
-    const struct bearer_secret *secret = &plan->secret;
-    FILE *file = fopen(plan->values[OPT_CLIENT_SECRET_FILE], "re");
-    char bytes[SETUP_SECRET_MAX + 1];
-    size_t length = file != NULL ? fread(bytes, 1, sizeof bytes, file) : 0;
-    bool same = length == secret->length && memcmp(bytes, bearer_secret_reveal(secret), length) == 0;
+    const char *file = plan->values[OPT_CLIENT_SECRET_FILE];
+    struct bearer_secret content = BEARER_SECRET_INIT;
+    bool same = false;
+    int fd;
 
-    bearer_wipe(bytes, sizeof bytes);
-    if (file != NULL)
-        fclose(file);
+    if (bearer_trusted_open(file, BEARER_FILE_SECRET, &fd, NULL, NULL) == BEARER_OK) {
+        same = bearer_trusted_read(fd, file, SETUP_SECRET_MAX, &content, NULL) == BEARER_OK &&
+               content.length == plan->secret.length &&
+               memcmp(bearer_secret_reveal(&content), bearer_secret_reveal(&plan->secret), content.length) == 0;
+        close(fd);
+    }
+    bearer_secret_clear(&content);
     return same;
+}
+
+static bool brings_secret(const struct setup_plan *plan)
+{
+    return plan->secret.length > 0 && !has_secret(plan);
+}
+
+static bool changes_conf(const struct setup *setup)
+{
+    return strcmp(setup->conf.before, setup->conf.after) != 0;
 }
 
 static void show_files(const struct setup *setup)
@@ -277,9 +290,9 @@ static void show_files(const struct setup *setup)
     const struct setup_plan *plan = &setup->plan;
     const char *secret = plan->values[OPT_CLIENT_SECRET_FILE], *certificate = plan->values[OPT_CLIENT_CERTIFICATE];
 
-    if (plan->secret.length > 0)
+    if (brings_secret(plan))
         output_text(stdout, "\nThe secret goes to %s, which nobody else may read.%s\n", secret,
-                    access(secret, F_OK) == 0 && !has_secret(plan) ? " The file before is kept beside it." : "");
+                    access(secret, F_OK) == 0 ? " The file before is kept beside it." : "");
     if (plan->makes_certificate)
         output_text(stdout, "\nA certificate and its key are made in %s, which nobody else may read.\n", certificate);
 }
@@ -288,9 +301,8 @@ static void show_files(const struct setup *setup)
 static bool show_plan(const struct setup *setup)
 {
     const struct setup_plan *plan = &setup->plan;
-    bool changes = strcmp(setup->conf.before, setup->conf.after) != 0;
 
-    if (changes) {
+    if (changes_conf(setup)) {
         conf_writer_show(&setup->conf, stdout);
         if (conf_writer_has(&setup->conf, plan->section))
             output_text(stdout, "\n[%s] stands there already; it is replaced. The file before is kept beside it.\n",
@@ -301,12 +313,12 @@ static bool show_plan(const struct setup *setup)
         output_text(stdout, "%s says just that already.\n", setup->conf.path);
     }
     show_files(setup);
-    return changes || plan->secret.length > 0 || plan->makes_certificate;
+    return changes_conf(setup) || brings_secret(plan) || plan->makes_certificate;
 }
 
 /* ------------------------------------------------------------------ writing */
 
-/* One that was there may be the one in use still, or the new one typed wrong: it is kept. */
+/* One that was there may be the one in use still, or the new one typed wrong: it is kept, and closed to others. */
 static enum bearer_status write_secret(struct setup *setup, struct bearer_error *err)
 {
     const struct setup_plan *plan = &setup->plan;
@@ -316,16 +328,18 @@ static enum bearer_status write_secret(struct setup *setup, struct bearer_error 
         .length = plan->secret.length,
         .mode = 0600,
     };
+    enum bearer_status st;
     struct stat before;
 
-    if (has_secret(plan))
-        return BEARER_OK;
     if (lstat(file.path, &before) == 0) {
         if (!S_ISREG(before.st_mode))
             return bearer_fail(err, BEARER_LOCAL, "'%s' is not a regular file", file.path);
         file.before = &before;
     }
-    return whole_file_write(&file, &setup->secret_backup, err);
+    st = whole_file_write(&file, &setup->secret_backup, err);
+    if (st == BEARER_OK && setup->secret_backup != NULL && chmod(setup->secret_backup, 0600) != 0)
+        st = bearer_fail(err, BEARER_LOCAL, "cannot close '%s' to others: %m", setup->secret_backup);
+    return st;
 }
 
 /* What sasl.conf refers to comes first: it must never refer to nothing. */
@@ -334,12 +348,12 @@ static enum bearer_status write_files(struct setup *setup, struct bearer_error *
     const struct setup_plan *plan = &setup->plan;
     enum bearer_status st = whole_file_make_directory(setup->conf.path, err);
 
-    if (st == BEARER_OK && plan->secret.length > 0)
+    if (st == BEARER_OK && brings_secret(plan))
         st = write_secret(setup, err);
     if (st == BEARER_OK && plan->makes_certificate)
         st = make_certificate(plan->values[OPT_CLIENT_CERTIFICATE], "sasl-bearer", KEY_BITS, CERTIFICATE_DAYS,
                               &setup->certificate, err);
-    if (st == BEARER_OK && strcmp(setup->conf.before, setup->conf.after) != 0)
+    if (st == BEARER_OK && changes_conf(setup))
         st = conf_writer_commit(&setup->conf, &setup->backup, err);
     return st;
 }
@@ -388,7 +402,8 @@ static enum bearer_status set_up(struct setup *setup, struct bearer_error *err)
             return st;
         if (setup->secret_backup != NULL)
             show_written(plan->values[OPT_CLIENT_SECRET_FILE], setup->secret_backup);
-        show_written(setup->conf.path, setup->backup);
+        if (changes_conf(setup))
+            show_written(setup->conf.path, setup->backup);
         if ((st = try_account(plan, err)) != BEARER_OK)
             return st;
     }

@@ -1,6 +1,6 @@
 /* renewal.c - times renewals: `renewal ours|bare COUNT USER ENDPOINT CLIENT_ID SECRET_FILE SCOPE CA_FILE` prints milliseconds each.
  *
- * ours: through the core, as the plugin does it: lock, provider, store with its fsyncs, unlock.  bare: libcurl posts the same
+ * ours: through the core, as the plugin does it: lock, provider, store, unlock.  bare: libcurl posts the same
  * form and throws the answer away; a fresh connection each time, as ours.  SASL_CONF_PATH says where sasl.conf is. */
 #include "credential/context.h"
 #include "credential/places.h"

@@ -303,6 +303,26 @@ check "a service of one's own has none" refused 64 '-ERR' 'name one, pop3s://HOS
 mkdir "$S/elsewhere"
 sed 's/^oauth2_servers: .*/oauth2_servers: other.example/' "$SASL_CONF_PATH/sasl.conf" >"$S/elsewhere/sasl.conf"
 check "with --conf the plugin reads that file" refused 78 '* BYE' 'localhost' "$IMAPS" --conf "$S/elsewhere/sasl.conf" $B
+
+# A user's own file: the plugin must take it for that, too, and look for the token where login has put it.
+user_begin <<END
+oauth2_ca_file: $S/ca.pem
+$(section_delegated '*@fabrikam.com' fabrikam.com)
+oauth2_servers: localhost
+END
+mkdir -p "$USER_HOME/other/sasl2"
+mv "$USER_HOME/.config/sasl2/sasl.conf" "$USER_HOME/other/sasl2/sasl.conf"
+cp "$USER_HOME/other/sasl2/sasl.conf" "$USER_HOME/other/"
+refresh_token $B >"$S/secret-refresh"
+check "a user signs in with a file of their own" as_user "$bindir/sasl-bearer" login --conf "$USER_HOME/other/sasl2/sasl.conf" \
+    --with-refresh-token $B <"$S/secret-refresh"
+user_converses() {
+    printf 'a STATUS INBOX (MESSAGES)\r\nb LOGOUT\r\n' | as_user env ${SANITIZER:+"ASAN_OPTIONS=detect_leaks=0"} \
+        "$bindir/sasl-bearer" connect --conf "$1" "$IMAPS" $B
+}
+check "and connects with it" heard 0 'STATUS INBOX' user_converses "$USER_HOME/other/sasl2/sasl.conf"
+check "the plugin would take another file for the system's" heard 64 'in a directory called sasl2' \
+    user_converses "$USER_HOME/other/sasl.conf"
 run bearer_connect imapx://localhost $B
 check "a URL that is none" remark 64 'is not a mail server'
 run bearer_connect "$IMAPS"

@@ -106,6 +106,12 @@ check "and the other one" cyrus_login imtest "$DOVECOT_IMAP_PORT" box1@contoso.c
 run sasl_bearer setup --app-only --yes --tenant $TENANT --client-id $APP_ONLY_CLIENT --secret-file - \
     --mailbox relay@contoso.com <"$S/secret"
 check "the same secret again changes nothing" test ! -e "$SASL_CONF_PATH/contoso.com.secret.bak"
+chmod 644 "$SASL_CONF_PATH/contoso.com.secret"
+run sasl_bearer setup --app-only --yes --tenant $TENANT --client-id $APP_ONLY_CLIENT --secret-file - \
+    --mailbox relay@contoso.com <"$S/secret"
+check "a secret that others can read is put in order" equals '600 600' \
+    "$(cd "$SASL_CONF_PATH" && stat -c %a contoso.com.secret contoso.com.secret.bak | tr '\n' ' ' | sed 's/ $//')"
+rm "$SASL_CONF_PATH/contoso.com.secret.bak"
 echo another-secret >"$S/another"
 run sasl_bearer setup --app-only --yes --tenant $TENANT --client-id $APP_ONLY_CLIENT --secret-file - \
     --mailbox relay@contoso.com <"$S/another"
