@@ -318,7 +318,7 @@ asked() {
 echo 0f8fad5b-d9cb-469f-a165-70867728950e >"$S/secret-id"
 asked '1 or 2 [1]: ' 3 '1 or 2 [1]: ' '' \
     'Mailboxes: ' 'relay box1@contoso.com' 'Mailboxes: ' 'relay@contoso.com box1@contoso.com' \
-    '1 or 2 [1]: ' 2 'Tenant [contoso.com]' $TENANT 'Client ID' '' '1. App registrations' $APP_ONLY_CLIENT \
+    '1 or 2 [1]: ' 2 'Tenant [contoso.com]' $TENANT 'Client ID' '' 'local directory' $APP_ONLY_CLIENT \
     'Client secret' "@$S/secret-id" 'Client secret' "@$S/secret" 'YYYY-MM-DD: ' 'soon' 'YYYY-MM-DD: ' 2099-01-31 \
     'Object ID: ' $APP_ONLY_CLIENT 'Object ID: ' 8d5c6b7a-0000-4000-8000-000000000001 'Write this? [y]' '' \
     -- "$bindir/sasl-bearer" setup

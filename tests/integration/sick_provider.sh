@@ -31,7 +31,7 @@ fixture wait_for 20 test -f "$sick/ready.json"
 sick_control=$(json_member control <"$sick/ready.json")
 sick_url=https://localhost:$(json_member ports.answer_none <"$sick/ready.json")
 {
-    echo 'oauth2_timeout: 3'
+    echo 'oauth2_timeout: 5'
     /usr/bin/python3 "$SICK_DIR/drive.py" conf "$sick" "$S/secret"
     section_delegated bob@fabrikam.com fabrikam.com | sed "s|token_endpoint:.*|token_endpoint: $sick_url/imtest/user/token|"
 } | sasl_conf

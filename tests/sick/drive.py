@@ -21,7 +21,7 @@ import urllib.request
 
 import cases
 
-TIMEOUT = 3  # oauth2_timeout, seconds
+TIMEOUT = 5  # oauth2_timeout, seconds
 SLACK = float(os.environ.get("SICK_SLACK", "8"))  # seconds that a process may need besides, on a machine with much to do
 AT_ONCE = 12
 PART = 16   # characters of a secret that are too much already
