@@ -17,7 +17,7 @@ import base64, ctypes, hashlib, json, sys
 sasl = ctypes.CDLL("libsasl2.so.2")
 sasl.sasl_errdetail.restype = ctypes.c_char_p
 sasl.sasl_errstring.restype = ctypes.c_char_p
-SASL_CB_LIST_END, SASL_CB_LOG, SASL_CB_USER, SASL_CB_AUTHNAME, SASL_CONTINUE = 0, 2, 0x4001, 0x4002, 1
+SASL_CB_LIST_END, SASL_CB_LOG, SASL_CB_USER, SASL_CB_AUTHNAME, SASL_OK = 0, 2, 0x4001, 0x4002, 0
 NAME = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(ctypes.c_char_p),
                         ctypes.POINTER(ctypes.c_uint))
 LOG = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p)
@@ -51,7 +51,7 @@ def first_message():
     if result == 0:
         result = sasl.sasl_client_start(conn, b"XOAUTH2", None, ctypes.byref(out), ctypes.byref(length),
                                         ctypes.byref(mechanism))
-    message = ctypes.string_at(out, length.value) if result == SASL_CONTINUE else None
+    message = ctypes.string_at(out, length.value) if result == SASL_OK else None
     reason = (sasl.sasl_errdetail(conn) if conn else sasl.sasl_errstring(result, None, None)).decode()
     sasl.sasl_dispose(ctypes.byref(conn))
     return message, reason
