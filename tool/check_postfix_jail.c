@@ -92,17 +92,24 @@ static bool is_in_hosts(const char *host)
 }
 
 /* smtp(8) asks DNS and nothing else, unless it is told. */
-void postfix_look_at_names(struct postfix *p)
+static void look_at_name(struct postfix *p, const struct postfix_login *login)
 {
-    const char *lookup = postfix_setting(p, HOST_LOOKUP);
-    char *host = postfix_bare_host(p->values[RELAYHOST]);
+    const char *lookup = postfix_setting(p, login->service, HOST_LOOKUP);
+    char *host = postfix_bare_host(login->relay);
 
     if (postfix_is_set(host) && strcmp(host, "localhost") != 0 && postfix_is_set(lookup) &&
         strstr(lookup, "native") == NULL && is_in_hosts(host))
-        check_say_remedy(p->check, CHECK_WARNING, POSTFIX_AREA, postfix_set(HOST_LOOKUP, "native, dns"),
-                         "/etc/hosts has an address for %s, but smtp_host_lookup is '%s': Postfix does not look there", host,
-                         lookup);
+        check_say_remedy(p->check, CHECK_WARNING, POSTFIX_AREA, postfix_set(login->service, HOST_LOOKUP, "native,dns"),
+                         "/etc/hosts has an address for %s, but smtp_host_lookup%s is '%s': Postfix does not look there",
+                         host, postfix_whose(login->service, HOST_LOOKUP), lookup);
     free(host);
+}
+
+void postfix_look_at_names(struct postfix *p)
+{
+    for (const struct postfix_login *login = p->logins; login != NULL; login = login->next)
+        if ((login->service->ours || login->service == p->service) && postfix_is_first(p, login))
+            look_at_name(p, login);
 }
 
 /* ------------------------------------------------------------------ which sasl.conf */

@@ -6,17 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *const postfix_names[PARAMETER_COUNT] = {
     [MAIL_VERSION] = "mail_version",
     [CONFIG_DIRECTORY] = "config_directory",
     [QUEUE_DIRECTORY] = "queue_directory",
+    [MAIL_OWNER] = "mail_owner",
     [CYRUS_CONFIG_PATH] = "cyrus_sasl_config_path",
     [IMPORT_ENVIRONMENT] = "import_environment",
     [COMPATIBILITY_LEVEL] = "compatibility_level",
     [RELAYHOST] = "relayhost",
+    [DEFAULT_TRANSPORT] = "default_transport",
     [SENDER_RELAYS] = "sender_dependent_relayhost_maps",
     [SENDER_TRANSPORTS] = "sender_dependent_default_transport_maps",
+    [TRANSPORTS] = "transport_maps",
     [SENDER_AUTHENTICATION] = "smtp_sender_dependent_authentication",
     [DEBUG_PEERS] = "debug_peer_list",
     [AUTH_ENABLE] = "smtp_sasl_auth_enable",
@@ -87,21 +91,42 @@ static bool jailed_by_default(const struct postfix *p)
     return atoi(p->values[MAIL_VERSION]) < 3 || atoi(p->values[COMPATIBILITY_LEVEL]) < 1;
 }
 
+/* Gives what `-o NAME=VALUE` sets, also written `-o { NAME = VALUE }`, or NULL.  Free it. */
+static char *option(const char *arguments, const char *name)
+{
+    size_t length = strlen(name);
+    char *value = NULL;
+
+    for (const char *at = arguments; (at = strstr(at, name)) != NULL; at += length) {
+        const char *equals = at + length + strspn(at + length, " ");
+        bool braced = equals[*equals == '='] == ' ';
+
+        if (*equals != '=' || at == arguments || strchr(" {", at[-1]) == NULL)
+            continue;
+        free(value);
+        value = strndup(equals + 1 + braced, strcspn(equals + 1 + braced, braced ? "}" : " }"));
+    }
+    return value;
+}
+
 /* "smtp unix - - y - - smtp -o name=value" */
 static void take_service(struct postfix *p, const char *line)
 {
     char name[128], type[32], jail[8], program[64];
+    struct postfix_service *service = &p->services[p->service_count];
     int arguments = 0;
 
     if (p->service_count == POSTFIX_SERVICES_MAX ||
         sscanf(line, "%127s %31s %*s %*s %7s %*s %*s %63s%n", name, type, jail, program, &arguments) != 4 ||
         strcmp(type, "unix") != 0 || (strcmp(program, "smtp") != 0 && strcmp(program, "lmtp") != 0))
         return;
-    p->services[p->service_count++] = (struct postfix_service){
-        .name = strdup(name),
-        .arguments = strdup(line + arguments),
-        .jailed = *jail == 'y' || (*jail == '-' && jailed_by_default(p)),
-    };
+    p->service_count++;
+    service->name = strdup(name);
+    service->whose = bearer_text_format(" of the service %s", name);
+    service->arguments = strdup(line + arguments);
+    service->jailed = *jail == 'y' || (*jail == '-' && jailed_by_default(p));
+    for (int i = 0; i < PARAMETER_COUNT; i++)
+        service->options[i] = option(line + arguments, postfix_names[i]);
 }
 
 static void ask_services(struct postfix *p)
@@ -113,41 +138,235 @@ static void ask_services(struct postfix *p)
     free(text);
 }
 
-/* Also written `-o { NAME = VALUE }`. */
-char *postfix_option(const struct postfix_service *service, const char *name)
+/* ------------------------------------------------------------------ a service's settings */
+
+const char *postfix_setting(const struct postfix *p, const struct postfix_service *service, enum postfix_parameter parameter)
 {
-    size_t length = strlen(name);
-    char *value = NULL;
-
-    for (const char *at = service->arguments; (at = strstr(at, name)) != NULL; at += length) {
-        const char *equals = at + length + strspn(at + length, " ");
-        bool braced = equals[*equals == '='] == ' ';
-
-        if (*equals != '=' || at == service->arguments || strchr(" {", at[-1]) == NULL)
-            continue;
-        free(value);
-        value = strndup(equals + 1 + braced, strcspn(equals + 1 + braced, braced ? "}" : " }"));
-    }
-    return value;
+    return service != NULL && service->options[parameter] != NULL ? service->options[parameter] : p->values[parameter];
 }
 
-/* The transport that the guide makes for our servers has the filter in master.cf; without one it is plain smtp. */
-static void choose_service(struct postfix *p)
+const char *postfix_whose(const struct postfix_service *service, enum postfix_parameter parameter)
 {
-    for (size_t i = 0; i < p->service_count; i++) {
-        char *filter = postfix_option(&p->services[i], postfix_names[MECHANISM_FILTER]);
-
-        if (filter != NULL || (p->service == NULL && strcmp(p->services[i].name, "smtp") == 0))
-            p->service = &p->services[i];
-        free(filter);
-    }
-    for (int i = 0; i < PARAMETER_COUNT && p->service != NULL; i++)
-        p->options[i] = postfix_option(p->service, postfix_names[i]);
+    return service != NULL && service->options[parameter] != NULL ? service->whose : "";
 }
 
-const char *postfix_setting(const struct postfix *p, enum postfix_parameter parameter)
+bool postfix_may_log_in(const struct postfix *p, const struct postfix_service *service)
 {
-    return p->options[parameter] != NULL ? p->options[parameter] : p->values[parameter];
+    return strcmp(postfix_setting(p, service, AUTH_ENABLE), "yes") == 0;
+}
+
+/* As Postfix reads its list: the first word that fits decides, `!` says no.  A table's words Postfix alone knows. */
+static bool lets_in(const char *filter, const char *mechanism)
+{
+    char *words = strdup(filter), *rest = words;
+    bool in = false, decided = false;
+
+    for (const char *word; !decided && (word = postfix_next_word(&rest)) != NULL;) {
+        in = *word != '!';
+        word += !in;
+        decided = strcasecmp(word, mechanism) == 0 || strpbrk(word, ":/") != NULL;
+    }
+    free(words);
+    return decided && in;
+}
+
+bool postfix_takes_tokens(const struct postfix *p, const struct postfix_service *service)
+{
+    const char *filter = postfix_setting(p, service, MECHANISM_FILTER);
+
+    return !postfix_is_set(filter) || lets_in(filter, "xoauth2") || lets_in(filter, "oauthbearer");
+}
+
+/* ------------------------------------------------------------------ tables */
+
+/* Gives where a word in braces begins, without them and the blanks around; any other as it is. */
+static char *without_braces(char *word)
+{
+    char *end = word + strlen(word);
+
+    if (*word != '{' || end[-1] != '}')
+        return word;
+    for (end--; end > word + 1 && end[-1] == ' ';)
+        end--;
+    *end = '\0';
+    return word + 1 + strspn(word + 1, " ");
+}
+
+char *postfix_next_word(char **rest)
+{
+    char *start = *rest != NULL ? *rest + strspn(*rest, ", \t") : NULL, *end = start;
+
+    if (start == NULL || *start == '\0')
+        return NULL;
+    for (int depth = 0; *end != '\0' && (depth > 0 || strchr(", \t", *end) == NULL); end++)
+        depth += (*end == '{') - (*end == '}');
+    *rest = *end != '\0' ? end + 1 : end;
+    *end = '\0';
+    return start;
+}
+
+/* "{ { key = value } key=value }", which no command line of ours can carry. */
+static bool list_inline(const char *table, struct bearer_secret *lines_out)
+{
+    char *copy = strdup(table), *rest = copy != NULL ? without_braces(copy) : NULL, *lines = NULL, *entry;
+    size_t size = 0;
+    FILE *out = open_memstream(&lines, &size);
+    bool listed;
+
+    while (out != NULL && (entry = postfix_next_word(&rest)) != NULL) {
+        char *key = without_braces(entry), *value = strchr(key, '=');
+
+        if (value != NULL)
+            fprintf(out, "%.*s\t%s\n", (int)strcspn(key, " ="), key, value + 1 + strspn(value + 1, " "));
+    }
+    listed = out != NULL && fclose(out) == 0 && size > 0 && bearer_secret_set(lines_out, lines, size, NULL) == BEARER_OK;
+    free(lines);
+    free(copy);
+    return listed;
+}
+
+const char *postfix_bare_table(const char *table)
+{
+    return strncmp(table, "proxy:", 6) == 0 ? table + 6 : table;
+}
+
+bool postfix_list(const char *table, struct bearer_secret *lines_out)
+{
+    char *postmap;
+    bool listed;
+
+    table = postfix_bare_table(table);
+    if (strncmp(table, "inline:", 7) == 0)
+        return list_inline(table + 7, lines_out);
+    postmap = probe_find("postmap");
+    listed = postmap != NULL && probe_run_secret(lines_out, "%s -s %s", postmap, table);
+    free(postmap);
+    return listed;
+}
+
+bool postfix_next_line(const char **cursor, struct postfix_line *line)
+{
+    line->key = *cursor;
+    line->key_length = strcspn(line->key, "\t\n");
+    line->value = line->key + line->key_length + (line->key[line->key_length] == '\t');
+    line->value_length = strcspn(line->value, "\n");
+    *cursor = line->value + line->value_length + (line->value[line->value_length] == '\n');
+    return *line->key != '\0';
+}
+
+/* ------------------------------------------------------------------ where mail goes */
+
+static struct postfix_service *find_service(struct postfix *p, const char *name, size_t length)
+{
+    for (size_t i = 0; i < p->service_count; i++)
+        if (strlen(p->services[i].name) == length && strncmp(p->services[i].name, name, length) == 0)
+            return &p->services[i];
+    return NULL;
+}
+
+struct postfix_login *postfix_add_login(struct postfix *p, struct postfix_service *service, const char *relay,
+                                        const char *sender)
+{
+    struct postfix_login **end = &p->logins, *login = calloc(1, sizeof *login);
+
+    if (login == NULL || (login->relay = strdup(relay)) == NULL) {
+        free(login);
+        return NULL;
+    }
+    while (*end != NULL)
+        end = &(*end)->next;
+    login->service = service;
+    login->sender = sender != NULL ? strdup(sender) : NULL;
+    *end = login;
+    return login;
+}
+
+/* hops: next hops, each of which may be tried. */
+static void add_hops(struct postfix *p, const char *sender, struct postfix_service *service, const char *hops)
+{
+    char *words = strdup(hops), *rest = words;
+
+    for (const char *hop; service != NULL && (hop = postfix_next_word(&rest)) != NULL;)
+        postfix_add_login(p, service, hop, sender);
+    free(words);
+}
+
+/* "TRANSPORT:NEXTHOP", of which each part may be missing. */
+static void add_route(struct postfix *p, const char *sender, const char *route, const char *default_hop)
+{
+    size_t length = strcspn(route, ":");
+    const char *hop = route + length + (route[length] == ':');
+
+    if (length == 0) {
+        route = p->values[DEFAULT_TRANSPORT];
+        length = strcspn(route, ":");
+    }
+    add_hops(p, sender, find_service(p, route, length), *hop != '\0' ? hop : default_hop);
+}
+
+static void add_line(struct postfix *p, enum postfix_parameter parameter, const struct postfix_line *line)
+{
+    char *key = strndup(line->key, line->key_length), *value = strndup(line->value, line->value_length);
+
+    if (key != NULL && value != NULL && strcasecmp(value, "dunno") != 0)
+        switch (parameter) {
+        case SENDER_TRANSPORTS:
+            add_route(p, key, value, p->values[RELAYHOST]);
+            break;
+        case SENDER_RELAYS:
+            add_hops(p, key, find_service(p, p->values[DEFAULT_TRANSPORT], strcspn(p->values[DEFAULT_TRANSPORT], ":")),
+                     value);
+            break;
+        default: /* by recipient; without a next hop it is his own domain */
+            add_route(p, NULL, value, "");
+        }
+    free(key);
+    free(value);
+}
+
+static void add_tables(struct postfix *p, enum postfix_parameter parameter)
+{
+    char *words = strdup(p->values[parameter]), *rest = words;
+
+    for (const char *table; (table = postfix_next_word(&rest)) != NULL;) {
+        struct bearer_secret lines = BEARER_SECRET_INIT;
+        struct postfix_line line;
+        const char *cursor;
+
+        if (!postfix_list(table, &lines) && p->unlisted == NULL)
+            p->unlisted = strdup(table);
+        for (cursor = bearer_secret_reveal(&lines); postfix_next_line(&cursor, &line);)
+            add_line(p, parameter, &line);
+        bearer_secret_clear(&lines);
+    }
+    free(words);
+}
+
+bool postfix_is_first(const struct postfix *p, const struct postfix_login *login)
+{
+    for (const struct postfix_login *before = p->logins; before != login; before = before->next)
+        if (before->service == login->service && strcmp(before->relay, login->relay) == 0)
+            return false;
+    return true;
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+/* Where no login tells: a transport of its own has the filter in master.cf; without one it is plain smtp. */
+static struct postfix_service *likely_service(struct postfix *p)
+{
+    for (size_t i = 0; i < p->service_count; i++)
+        if (postfix_is_set(p->services[i].options[MECHANISM_FILTER]) && postfix_takes_tokens(p, &p->services[i]))
+            return &p->services[i];
+    return find_service(p, "smtp", strlen("smtp"));
+}
+
+static struct postfix_service *our_service(struct postfix *p)
+{
+    for (struct postfix_login *login = p->logins; login != NULL; login = login->next)
+        if (login->service->ours)
+            return login->service;
+    return likely_service(p);
 }
 
 bool postfix_ask(struct postfix *p)
@@ -157,28 +376,54 @@ bool postfix_ask(struct postfix *p)
         return false;
     ask_values(p);
     ask_services(p);
-    choose_service(p);
+    add_route(p, NULL, p->values[DEFAULT_TRANSPORT], p->values[RELAYHOST]);
+    add_tables(p, SENDER_TRANSPORTS);
+    add_tables(p, SENDER_RELAYS);
+    add_tables(p, TRANSPORTS);
+    postfix_ask_users(p);
+    p->service = our_service(p);
     return true;
+}
+
+static void clear_service(struct postfix_service *service)
+{
+    for (int i = 0; i < PARAMETER_COUNT; i++)
+        free(service->options[i]);
+    free(service->name);
+    free(service->whose);
+    free(service->arguments);
+}
+
+static void free_login(struct postfix_login *login)
+{
+    free(login->sender);
+    free(login->relay);
+    free(login->user);
+    free(login);
 }
 
 void postfix_clear(struct postfix *p)
 {
-    for (int i = 0; i < PARAMETER_COUNT; i++) {
+    for (struct postfix_login *next; p->logins != NULL; p->logins = next) {
+        next = p->logins->next;
+        free_login(p->logins);
+    }
+    for (size_t i = 0; i < p->service_count; i++)
+        clear_service(&p->services[i]);
+    for (int i = 0; i < PARAMETER_COUNT; i++)
         free(p->values[i]);
-        free(p->options[i]);
-    }
-    for (size_t i = 0; i < p->service_count; i++) {
-        free(p->services[i].name);
-        free(p->services[i].arguments);
-    }
+    free(p->unlisted);
     free(p->postconf);
 }
 
 /* ------------------------------------------------------------------ words */
 
-char *postfix_set(enum postfix_parameter parameter, const char *value)
+char *postfix_set(const struct postfix_service *service, enum postfix_parameter parameter, const char *value)
 {
-    return bearer_text_format("run postconf -e '%s = %s', then postfix reload", postfix_names[parameter], value);
+    if (service == NULL || (service->options[parameter] == NULL && strcmp(service->name, "smtp") == 0))
+        return bearer_text_format("run postconf -e '%s = %s', then postfix reload", postfix_names[parameter], value);
+    return bearer_text_format("run postconf -P '%s/unix/%s=%s', then postfix reload", service->name,
+                              postfix_names[parameter], value);
 }
 
 char *postfix_bare_host(const char *relay)

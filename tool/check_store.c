@@ -2,6 +2,7 @@
 #include "credential/clock.h"
 #include "credential/context.h"
 #include "credential/renewal.h"
+#include "credential/store.h"
 #include "credential/text.h"
 #include "tool/check.h"
 
@@ -182,6 +183,47 @@ static void say_no_sign_in(struct check *check, const char *name, const char *wh
         check->tokenless = "first sign in";
 }
 
+/* A new file is all zeros. */
+static bool has_content(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    int byte = 0;
+
+    while (file != NULL && byte == 0)
+        byte = getc(file);
+    if (file != NULL)
+        fclose(file);
+    return byte > 0;
+}
+
+/* Whether there is something in the file, but no token, not even an empty one. */
+static bool is_damaged(const char *path)
+{
+    struct bearer_store *store = NULL;
+    const struct bearer_token *token;
+    bool damaged = path != NULL && bearer_store_open(path, 0, &store, NULL) == BEARER_OK && store != NULL &&
+                   bearer_store_read(store, &token, NULL) == BEARER_OK && bearer_store_mark(store).sequence == 0 &&
+                   has_content(path);
+
+    bearer_store_free(&store);
+    return damaged;
+}
+
+/* Who signed in must do so again; others get a token from the next login, which writes the file anew. */
+static void say_damaged(struct check *check, const char *path, const char *name, bool person)
+{
+    static const char remedy[] = "the next login writes it anew; if this comes again, look at the disk, and at who else "
+                                 "writes there";
+
+    if (person && check->user != NULL)
+        check->tokenless = "first sign in";
+    if (person)
+        check_say_remedy(check, CHECK_PROBLEM, AREA, bearer_text_format("run sasl-bearer login %s", name),
+                         "%s: the token file '%s' is damaged: the sign-in in it is lost", name, path);
+    else
+        check_say(check, CHECK_WARNING, AREA, remedy, "%s: the token file '%s' is damaged", name, path);
+}
+
 static void look_at_token(struct check *check, struct bearer_holder *holder, const char *name)
 {
     const struct bearer_account *account = bearer_holder_account(holder);
@@ -193,6 +235,8 @@ static void look_at_token(struct check *check, struct bearer_holder *holder, con
         check_say(check, CHECK_PROBLEM, AREA, NULL, "%s: %s", name, err.text); /* which names the remedy */
     else if (foreign && person)
         say_no_sign_in(check, account->name, "the sign-in was made under other settings (provider, application, scope)");
+    else if (is_damaged(bearer_holder_path(holder)))
+        say_damaged(check, bearer_holder_path(holder), person ? account->name : name, person);
     else if (person && token.refresh_token.length == 0)
         say_no_sign_in(check, account->name, "nobody has signed in");
     else

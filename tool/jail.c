@@ -2,7 +2,7 @@
 #include "tool/jail.h"
 
 #include "credential/text.h"
-#include "tool/check_probe.h"
+#include "tool/check_postfix.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -13,44 +13,36 @@
 
 /* ------------------------------------------------------------------ asking */
 
-/* Writes what postconf says to these arguments.  False: nothing, or more than there is room for. */
-static bool ask(const char *arguments, char *out, size_t size)
+/* False: there is more of it than room. */
+static bool take(const char *value, char *out, size_t size)
 {
-    char *program = probe_find("postconf");
-    char *output = program != NULL ? probe_run("%s %s", program, arguments) : NULL;
-    bool known = output != NULL && (size_t)snprintf(out, size, "%s", output) < size;
-
-    if (!known)
-        out[0] = '\0';
-    free(output);
-    free(program);
-    return known;
+    return (size_t)snprintf(out, size, "%s", value) < size;
 }
 
-/* `-` in master.cf means no since Postfix 3.0, unless main.cf is older. */
-static bool is_jailed(void)
+static bool take_owner(struct jail *jail, const char *name)
 {
-    char chroot_field[16], level[32];
+    const struct passwd *owner = getpwnam(name);
 
-    if (!ask("-Fh smtp/unix/chroot", chroot_field, sizeof chroot_field))
+    if (owner == NULL || owner->pw_uid == 0 || !take(name, jail->user, sizeof jail->user))
         return false;
-    if (chroot_field[0] != '-')
-        return chroot_field[0] == 'y';
-    return ask("-h compatibility_level", level, sizeof level) && strcmp(level, "0") == 0;
+    jail->uid = owner->pw_uid;
+    jail->gid = owner->pw_gid;
+    return true;
 }
 
 bool jail_find(struct jail *jail)
 {
-    const struct passwd *owner;
+    struct postfix p = { .check = NULL };
+    bool found;
 
     *jail = (struct jail){ .uid = 0 };
-    if (!ask("-xh mail_owner", jail->user, sizeof jail->user) || (owner = getpwnam(jail->user)) == NULL ||
-        owner->pw_uid == 0 || !ask("-xh import_environment", jail->environment, sizeof jail->environment))
-        return false;
-    jail->uid = owner->pw_uid;
-    jail->gid = owner->pw_gid;
-    (void)ask("-xh smtp_tls_CAfile", jail->ca_file, sizeof jail->ca_file); /* which may be empty */
-    return !is_jailed() || ask("-xh queue_directory", jail->directory, sizeof jail->directory);
+    found = postfix_ask(&p) && take_owner(jail, p.values[MAIL_OWNER]) &&
+            take(p.values[IMPORT_ENVIRONMENT], jail->environment, sizeof jail->environment) &&
+            take(postfix_setting(&p, p.service, TLS_CA_FILE), jail->ca_file, sizeof jail->ca_file);
+    if (found && p.service != NULL && p.service->jailed)
+        found = take(p.values[QUEUE_DIRECTORY], jail->directory, sizeof jail->directory);
+    postfix_clear(&p);
+    return found;
 }
 
 /* ------------------------------------------------------------------ the environment */

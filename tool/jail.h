@@ -20,7 +20,8 @@ struct jail {
     char environment[4096]; /* import_environment */
 };
 
-/* Asks postconf(1).  False: Postfix is not here, or does not say. */
+/* Asks Postfix about the smtp(8) that our mail takes, as the doctor does (check_postfix.h).  False: Postfix is not here, or
+ * does not say. */
 bool jail_find(struct jail *jail);
 
 /* Makes the environment what master(8) gives to smtp(8). */

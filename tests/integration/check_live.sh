@@ -3,20 +3,9 @@
 # its jail; each thing that can be wrong is provoked, named and given a remedy.
 . "${0%/*}/lib.sh"
 
-# look ARGUMENT...: runs check, and puts what it found into FOUND, a line each: RESULT AREA: TEXT => REMEDY
+# look ARGUMENT...: sets FOUND to what a check finds.
 look() {
-    run sasl_bearer check --json "$@"
-    FOUND=$(printf '%s\n' "$OUT" | python3 -c 'import json, sys
-for row in json.load(sys.stdin)["findings"]:
-    print("{result} {area}: {text} => {0}".format(row.pop("remedy") or "", **row))') || FOUND="problem login: not JSON: $OUT"
-}
-
-# found RESULT AREA TEXT [REMEDY]: one of the findings has it all.
-found() {
-    printf '%s\n' "$FOUND" | grep -F -e "$1 $2: " | grep -F -e "$3" | sed 's/^.* => //' | grep -qF -e "${4:-}" || {
-        printf 'expected: %s %s: %s => %s\nfound:\n%s\n' "$1" "$2" "$3" "${4:-}" "$FOUND"
-        return 1
-    }
+    examine sasl_bearer check --json "$@"
 }
 
 # healthy: no warning and no problem in what is looked at here.
@@ -113,6 +102,12 @@ check "and that there are no logins is said" found skipped login "no user was na
 postconf -c "$MAIL_CONFIG" -F smtp/unix/chroot=n
 look --server "$SMTP" relay@contoso.com
 check "an unjailed smtp(8) is user postfix all the same" found ok login "with XOAUTH2, as user postfix; the sender"
+postconf -c "$MAIL_CONFIG" -M 'm365/unix=m365 unix - - y - - smtp -o smtp_sasl_mechanism_filter=xoauth2'
+postconf -c "$MAIL_CONFIG" -e default_transport=m365
+look --server "$SMTP" relay@contoso.com
+check "what our mail's own transport does counts, not smtp" found ok login "with XOAUTH2, as user postfix in the jail $RELAY_JAIL; the sender"
+postconf -c "$MAIL_CONFIG" -MX m365/unix
+postconf -c "$MAIL_CONFIG" -X default_transport
 postconf -c "$MAIL_CONFIG" -F smtp/unix/chroot=y
 
 # A Postfix that does not log in yet has no say in how SMTP is tried.

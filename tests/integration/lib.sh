@@ -281,6 +281,29 @@ sign_in() {
     }
 }
 
+# examine COMMAND...: runs a check as JSON; sets FOUND, a line for each finding: RESULT AREA: TEXT => REMEDY
+examine() {
+    run "$@"
+    FOUND=$(printf '%s\n' "$OUT" | python3 -c 'import json, sys
+for row in json.load(sys.stdin)["findings"]:
+    print(row["result"], row["area"] + ":", row["text"], "=>", row["remedy"] or "")') || FOUND="problem check: not JSON: $OUT"
+}
+
+# found RESULT AREA TEXT [REMEDY]: one of the findings has it all.
+found() {
+    printf '%s\n' "$FOUND" | awk '
+        BEGIN { head = ARGV[1] " " ARGV[2] ": "; text = ARGV[3]; remedy = ARGV[4]; ARGC = 1 }
+        index($0, head) == 1 {
+            arrow = index($0, " => ")
+            yes = yes || index(substr($0, 1, arrow), text) && index(substr($0, arrow), remedy)
+        }
+        END { exit !yes }' "$1" "$2" "$3" "${4:-}" || {
+        printf 'expected: %s %s: %s => %s\nfound:\n' "$1" "$2" "$3" "${4:-}"
+        printf '%s\n' "$FOUND" | grep " $2: "
+        return 1
+    }
+}
+
 # with_plugin COMMAND...: a program that loads the plugin, with the sanitizer's library where there is one.
 with_plugin() (
     if [ -n "${SANITIZER:-}" ]; then

@@ -125,15 +125,15 @@ servers_start
 # ---- the file
 
 trusts_the_cluster
-word lifetime=4
-expires=$(($(date +%s) + 4))
+word lifetime=12
+expires=$(($(date +%s) + 12))
 by_file
 check "an application that the cluster vouches for opens its mailbox" cyrus_login imtest "$DOVECOT_IMAP_PORT" $U XOAUTH2
 check "with one request" equals 1 "$(counter token.client_credentials)"
 check "by OAUTHBEARER too" cyrus_login imtest "$DOVECOT_IMAP_PORT" $U OAUTHBEARER
 renew
 check "the same word is good for another request" equals "0 " "$STATUS $ERR"
-wait_for 10 is_past "$expires"
+wait_for 20 is_past "$expires"
 refused "until it ends" 700024 "who renews oauth2_federated_token_file: it may be stale"
 run sasl_bearer token $U
 check "meanwhile the access token serves to its end" equals 0 "$STATUS"
