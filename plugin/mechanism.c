@@ -295,7 +295,7 @@ static int second_step(struct session *session, const sasl_client_params_t *para
                        unsigned serverinlen, const char **clientout, unsigned *clientoutlen, sasl_out_params_t *oparams)
 {
     bearer_secret_clear(&session->message);
-    if (is_error_challenge(serverin, serverinlen))
+    if (session->stage == STAGE_SENT && is_error_challenge(serverin, serverinlen))
         tell_refusal(session, params, serverin, serverinlen);
     *clientout = session->mechanism->last_answer;
     *clientoutlen = (unsigned)strlen(session->mechanism->last_answer);

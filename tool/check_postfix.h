@@ -111,6 +111,10 @@ char *postfix_next_word(char **rest);
 /* Lends "TYPE:FILE" without the way round by proxymap(8), which only Postfix itself needs. */
 const char *postfix_bare_table(const char *table);
 
+/* Whether a table is named by "TYPE:FILE" or the like, not written out in main.cf, passwords and all: that is for no command
+ * line. */
+bool postfix_is_name(const char *table);
+
 /* Gives what a table holds, a line each: key, tab, value.  False: nothing, or it is of a kind that cannot be listed. */
 bool postfix_list(const char *table, struct bearer_secret *lines_out);
 

@@ -91,20 +91,45 @@ static bool jailed_by_default(const struct postfix *p)
     return atoi(p->values[MAIL_VERSION]) < 3 || atoi(p->values[COMPATIBILITY_LEVEL]) < 1;
 }
 
-/* Gives what `-o NAME=VALUE` sets, also written `-o { NAME = VALUE }`, or NULL.  Free it. */
+/* ------------------------------------------------------------------ forgetting */
+
+static void clear_service(struct postfix_service *service)
+{
+    for (int i = 0; i < PARAMETER_COUNT; i++)
+        free(service->options[i]);
+    free(service->name);
+    free(service->whose);
+    free(service->arguments);
+}
+
+static void free_login(struct postfix_login *login)
+{
+    free(login->sender);
+    free(login->relay);
+    free(login->user);
+    free(login);
+}
+
+/* ------------------------------------------------------------------ services */
+
+/* Gives what `-o NAME=VALUE` sets, also written `-o { NAME = VALUE }` where there are blanks in it, or NULL.  Free it. */
 static char *option(const char *arguments, const char *name)
 {
     size_t length = strlen(name);
     char *value = NULL;
 
     for (const char *at = arguments; (at = strstr(at, name)) != NULL; at += length) {
-        const char *equals = at + length + strspn(at + length, " ");
-        bool braced = equals[*equals == '='] == ' ';
+        const char *equals = at + length + strspn(at + length, " "), *before = at;
+        bool braced;
 
+        while (before > arguments && before[-1] == ' ')
+            before--;
+        braced = before > arguments && before[-1] == '{';
         if (*equals != '=' || at == arguments || strchr(" {", at[-1]) == NULL)
             continue;
+        equals += 1 + (braced ? strspn(equals + 1, " ") : 0);
         free(value);
-        value = strndup(equals + 1 + braced, strcspn(equals + 1 + braced, braced ? "}" : " }"));
+        value = strndup(equals, strcspn(equals, braced ? "}" : " "));
     }
     return value;
 }
@@ -120,10 +145,14 @@ static void take_service(struct postfix *p, const char *line)
         sscanf(line, "%127s %31s %*s %*s %7s %*s %*s %63s%n", name, type, jail, program, &arguments) != 4 ||
         strcmp(type, "unix") != 0 || (strcmp(program, "smtp") != 0 && strcmp(program, "lmtp") != 0))
         return;
-    p->service_count++;
     service->name = strdup(name);
     service->whose = bearer_text_format(" of the service %s", name);
     service->arguments = strdup(line + arguments);
+    if (service->name == NULL || service->whose == NULL || service->arguments == NULL) {
+        clear_service(service);
+        return;
+    }
+    p->service_count++;
     service->jailed = *jail == 'y' || (*jail == '-' && jailed_by_default(p));
     for (int i = 0; i < PARAMETER_COUNT; i++)
         service->options[i] = option(line + arguments, postfix_names[i]);
@@ -192,14 +221,15 @@ struct postfix_login *postfix_add_login(struct postfix *p, struct postfix_servic
 {
     struct postfix_login **end = &p->logins, *login = calloc(1, sizeof *login);
 
-    if (login == NULL || (login->relay = strdup(relay)) == NULL) {
-        free(login);
+    if (login == NULL || (login->relay = strdup(relay)) == NULL ||
+        (sender != NULL && (login->sender = strdup(sender)) == NULL)) {
+        if (login != NULL)
+            free_login(login);
         return NULL;
     }
     while (*end != NULL)
         end = &(*end)->next;
     login->service = service;
-    login->sender = sender != NULL ? strdup(sender) : NULL;
     *end = login;
     return login;
 }
@@ -298,6 +328,8 @@ bool postfix_ask(struct postfix *p)
     if (p->postconf == NULL)
         return false;
     ask_values(p);
+    if (!knows_all(p))
+        return false;
     ask_services(p);
     add_route(p, NULL, p->values[DEFAULT_TRANSPORT], p->values[RELAYHOST]);
     add_tables(p, SENDER_TRANSPORTS);
@@ -306,23 +338,6 @@ bool postfix_ask(struct postfix *p)
     postfix_ask_users(p);
     p->service = our_service(p);
     return true;
-}
-
-static void clear_service(struct postfix_service *service)
-{
-    for (int i = 0; i < PARAMETER_COUNT; i++)
-        free(service->options[i]);
-    free(service->name);
-    free(service->whose);
-    free(service->arguments);
-}
-
-static void free_login(struct postfix_login *login)
-{
-    free(login->sender);
-    free(login->relay);
-    free(login->user);
-    free(login);
 }
 
 void postfix_clear(struct postfix *p)

@@ -61,6 +61,11 @@ const char *postfix_bare_table(const char *table)
     return strncmp(table, "proxy:", 6) == 0 ? table + 6 : table;
 }
 
+bool postfix_is_name(const char *table)
+{
+    return strpbrk(postfix_bare_table(table), "{ \t") == NULL;
+}
+
 bool postfix_list(const char *table, struct bearer_secret *lines_out)
 {
     char *postmap;
@@ -69,7 +74,7 @@ bool postfix_list(const char *table, struct bearer_secret *lines_out)
     table = postfix_bare_table(table);
     if (strncmp(table, "inline:", 7) == 0)
         return list_inline(table + 7, lines_out);
-    postmap = probe_find("postmap");
+    postmap = postfix_is_name(table) ? probe_find("postmap") : NULL;
     listed = postmap != NULL && probe_run_secret(lines_out, "%s -s %s", postmap, table);
     free(postmap);
     return listed;

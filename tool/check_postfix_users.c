@@ -32,7 +32,7 @@ static void take_entry(struct postfix_login *login, const char *entry, size_t le
 static void ask_for(struct postfix_login *login, const char *table, const char *key)
 {
     struct bearer_secret entry = BEARER_SECRET_INIT;
-    char *postmap = probe_find("postmap");
+    char *postmap = postfix_is_name(table) ? probe_find("postmap") : NULL;
 
     if (postmap != NULL && probe_run_secret(&entry, "%s -q %s %s", postmap, key, postfix_bare_table(table)))
         take_entry(login, bearer_secret_reveal(&entry), strcspn(bearer_secret_reveal(&entry), "\n"));
@@ -49,13 +49,13 @@ static void find_in(struct postfix_login *login, const char *lines, const char *
             take_entry(login, line.value, line.value_length);
 }
 
-/* As smtp(8) looks it up: by the whole next hop, or by the host's name. */
+/* As smtp(8) looks it up: by the host's name, or by the whole next hop. */
 static void find_user(struct postfix_login *login, const char *table, const char *lines)
 {
     char *host = postfix_bare_host(login->relay);
-    const char *const keys[] = { login->relay, host };
+    const char *const keys[] = { host != NULL ? host : login->relay, login->relay };
 
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && login->user == NULL && keys[i] != NULL; i++)
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && login->user == NULL; i++)
         if (*lines != '\0')
             find_in(login, lines, keys[i]);
         else
@@ -267,7 +267,7 @@ static void look_at_nobody(struct postfix *p, const struct postfix_login *login)
 
 static void look_at_login(struct postfix *p, const struct postfix_login *login)
 {
-    char *whose = login->by_sender && strcmp(login->sender, login->user) != 0
+    char *whose = login->by_sender && login->user != NULL && strcmp(login->sender, login->user) != 0
                       ? bearer_text_format(" for mail from '%s'", login->sender)
                       : NULL;
 

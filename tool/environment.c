@@ -119,7 +119,7 @@ static enum bearer_status pass_on_file(const char *conf, bool system, struct bea
                          conf);
     else if (system)
         setenv("SASL_CONF_PATH", *path != '\0' ? path : "/", 1);
-    else if (strcmp(cut_name(path), "sasl2") == 0)
+    else if (*path != '\0' && strcmp(cut_name(path), "sasl2") == 0)
         setenv("XDG_CONFIG_HOME", *path != '\0' ? path : "/", 1);
     else
         st = bearer_fail(err, BEARER_USAGE,

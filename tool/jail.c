@@ -93,9 +93,12 @@ void jail_set_environment(const struct jail *jail)
 
 enum bearer_status jail_enter(const struct jail *jail, struct bearer_error *err)
 {
+    /* The groups first, as Postfix does: inside there may be no /etc/group. */
+    if (setgid(jail->gid) != 0 || initgroups(jail->user, jail->gid) != 0)
+        return bearer_fail(err, BEARER_LOCAL, "cannot take the groups of user '%s': %m", jail->user);
     if (jail->directory[0] != '\0' && (chroot(jail->directory) != 0 || chdir("/") != 0))
         return bearer_fail(err, BEARER_LOCAL, "cannot enter the jail '%s': %m", jail->directory);
-    if (setgid(jail->gid) != 0 || setgroups(1, &jail->gid) != 0 || setuid(jail->uid) != 0)
+    if (setuid(jail->uid) != 0)
         return bearer_fail(err, BEARER_LOCAL, "cannot become user '%s': %m", jail->user);
     return BEARER_OK;
 }

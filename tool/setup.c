@@ -334,10 +334,13 @@ static enum bearer_status write_secret(struct setup *setup, struct bearer_error 
     if (lstat(file.path, &before) == 0) {
         if (!S_ISREG(before.st_mode))
             return bearer_fail(err, BEARER_LOCAL, "'%s' is not a regular file", file.path);
+        if (before.st_uid != geteuid() && before.st_uid != 0)
+            return bearer_fail(err, BEARER_LOCAL, "'%s' belongs to user id %lu: move it away", file.path,
+                               (unsigned long)before.st_uid);
         file.before = &before;
     }
     st = whole_file_write(&file, &setup->secret_backup, err);
-    if (st == BEARER_OK && setup->secret_backup != NULL && chmod(setup->secret_backup, 0600) != 0)
+    if (setup->secret_backup != NULL && chmod(setup->secret_backup, 0600) != 0)
         st = bearer_fail(err, BEARER_LOCAL, "cannot close '%s' to others: %m", setup->secret_backup);
     return st;
 }

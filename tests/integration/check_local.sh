@@ -371,6 +371,12 @@ postfix_is "$both" "${m365%% -o*}" "$passwords" "$beside" "$by_sender"
 check "a transport without its filter" found problem postfix "static:all', which leaves out XOAUTH2" "run postconf -P 'm365/unix/smtp_sasl_mechanism_filter=xoauth2'"
 postfix_is "$both" "$m365 -o smtp_sasl_security_options=noanonymous" "$passwords" "$beside" "$by_sender"
 check "a transport's own mistake" found warning postfix "smtp_sasl_security_options of the service m365 is 'noanonymous'" "run postconf -P 'm365/unix/smtp_sasl_security_options=noplaintext,noanonymous'"
+postfix_is "$both" "${m365%% -o*} -o smtp_sasl_auth_cache_name= -o {smtp_sasl_mechanism_filter=oauthbearer, xoauth2}" \
+    "$passwords" "$beside" "$by_sender" 'smtp_sasl_auth_cache_name = proxy:btree:/var/lib/postfix/cache'
+check "an option without a value, and one with blanks in it" found ok postfix "filter of the service m365 is 'oauthbearer, xoauth2'"
+postfix_is "$both
+localhost nobody@nowhere.example:" "$m365" "$passwords" "$beside" "$by_sender"
+check "the host's name goes before the next hop" found problem postfix "to [localhost]:587 as 'nobody@nowhere.example', but no section"
 postfix_is "localhost relay@contoso.com:" "$m365" 'relayhost = [localhost]:2525' "$by_sender" 'smtp_tls_security_level = may'
 check "two servers with tokens" found ok postfix "to [localhost]:2525 as 'relay@contoso.com'"
 check "main.cf's mistake is one" equals 1 "$(printf '%s\n' "$FOUND" | grep -c 'smtp_tls_security_level is')"
