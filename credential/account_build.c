@@ -27,18 +27,18 @@ const struct bearer_config_value *bearer_account_inherited(const struct bearer_c
 {
     const struct bearer_section *levels[] = { section, &config->levels[section->level].top,
                                               &config->levels[BEARER_LEVEL_SYSTEM].top };
-    enum bearer_option_group group = bearer_option_row(id)->group;
+    const struct bearer_option_row *row = bearer_option_row(id);
 
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         if (i > 0 && levels[i] == levels[i - 1])
             continue;
-        if (id == OPT_TOKEN_STORE && levels[i]->level != section->level)
-            return NULL; /* the system's tokens are not a user's to write */
+        if ((row->flags & OPT_OWN_LEVEL) && levels[i]->level != section->level)
+            return NULL;
         if (levels[i]->values[id].text != NULL)
             return &levels[i]->values[id];
-        if (group == OPT_GROUP_CREDENTIAL && sets_credential(levels[i]))
+        if (row->group == OPT_GROUP_CREDENTIAL && sets_credential(levels[i]))
             return NULL;
-        if (group != OPT_GROUP_NONE && levels[i]->values[OPT_SERVICE].text != NULL)
+        if (row->group != OPT_GROUP_NONE && levels[i]->values[OPT_SERVICE].text != NULL)
             return NULL;
     }
     return NULL;

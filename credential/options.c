@@ -55,7 +55,7 @@ static const struct bearer_option_row rows[OPT_COUNT] = {
                                "which of the machine's identities" },
     [OPT_IDENTITY] = { "oauth2_identity", OPT_TYPE_WORD, OPT_GROUP_NONE, OPT_COMPLETES, NULL, NULL, 0, 0, NULL,
                        "who signs in for this mailbox" },
-    [OPT_TOKEN_STORE] = { "oauth2_token_store", OPT_TYPE_TEXT, OPT_GROUP_NONE, 0, NULL, NULL, 0, 0, NULL,
+    [OPT_TOKEN_STORE] = { "oauth2_token_store", OPT_TYPE_TEXT, OPT_GROUP_NONE, OPT_OWN_LEVEL, NULL, NULL, 0, 0, NULL,
                           "directory of the token files, or none" },
     [OPT_TOKEN_COMMAND] = { "oauth2_token_command", OPT_TYPE_COMMAND, OPT_GROUP_NONE, 0, NULL, NULL, 0, 0, NULL,
                             "program that prints an access token" },

@@ -61,6 +61,7 @@ enum bearer_option_group { OPT_GROUP_NONE, OPT_GROUP_SERVICE, OPT_GROUP_CREDENTI
 
 #define OPT_TOP_ONLY  0x01 /* only above the first section, and only in the system's file */
 #define OPT_COMPLETES 0x02 /* may also come from the program's own SASL options */
+#define OPT_OWN_LEVEL 0x04 /* a user's section does not inherit it from the system's file */
 
 #define OPT_CREDENTIAL_PREFIX "credential:" /* what follows names a file in $CREDENTIALS_DIRECTORY */
 
