@@ -26,6 +26,8 @@ struct setup {
     struct bearer_context *context; /* as things were before */
     struct conf_writer conf;
     struct made_certificate certificate;
+    bool changes_conf;  /* what will be written, as it is shown */
+    bool brings_secret;
     char *backup;        /* of sasl.conf; NULL = there was none */
     char *secret_backup; /* of the secret's file; NULL = there was none, or it said the same */
 };
@@ -275,14 +277,11 @@ static bool has_secret(const struct setup_plan *plan)
     return same;
 }
 
-static bool brings_secret(const struct setup_plan *plan)
+/* Looked at once, so that what is shown is what is done. */
+static void decide(struct setup *setup)
 {
-    return plan->secret.length > 0 && !has_secret(plan);
-}
-
-static bool changes_conf(const struct setup *setup)
-{
-    return strcmp(setup->conf.before, setup->conf.after) != 0;
+    setup->changes_conf = strcmp(setup->conf.before, setup->conf.after) != 0;
+    setup->brings_secret = setup->plan.secret.length > 0 && !has_secret(&setup->plan);
 }
 
 static void show_files(const struct setup *setup)
@@ -290,7 +289,7 @@ static void show_files(const struct setup *setup)
     const struct setup_plan *plan = &setup->plan;
     const char *secret = plan->values[OPT_CLIENT_SECRET_FILE], *certificate = plan->values[OPT_CLIENT_CERTIFICATE];
 
-    if (brings_secret(plan))
+    if (setup->brings_secret)
         output_text(stdout, "\nThe secret goes to %s, which nobody else may read.%s\n", secret,
                     access(secret, F_OK) == 0 ? " The file before is kept beside it." : "");
     if (plan->makes_certificate)
@@ -302,7 +301,7 @@ static bool show_plan(const struct setup *setup)
 {
     const struct setup_plan *plan = &setup->plan;
 
-    if (changes_conf(setup)) {
+    if (setup->changes_conf) {
         conf_writer_show(&setup->conf, stdout);
         if (conf_writer_has(&setup->conf, plan->section))
             output_text(stdout, "\n[%s] stands there already; it is replaced. The file before is kept beside it.\n",
@@ -313,7 +312,7 @@ static bool show_plan(const struct setup *setup)
         output_text(stdout, "%s says just that already.\n", setup->conf.path);
     }
     show_files(setup);
-    return changes_conf(setup) || brings_secret(plan) || plan->makes_certificate;
+    return setup->changes_conf || setup->brings_secret || plan->makes_certificate;
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -351,12 +350,12 @@ static enum bearer_status write_files(struct setup *setup, struct bearer_error *
     const struct setup_plan *plan = &setup->plan;
     enum bearer_status st = whole_file_make_directory(setup->conf.path, err);
 
-    if (st == BEARER_OK && brings_secret(plan))
+    if (st == BEARER_OK && setup->brings_secret)
         st = write_secret(setup, err);
     if (st == BEARER_OK && plan->makes_certificate)
         st = make_certificate(plan->values[OPT_CLIENT_CERTIFICATE], "sasl-bearer", KEY_BITS, CERTIFICATE_DAYS,
                               &setup->certificate, err);
-    if (st == BEARER_OK && changes_conf(setup))
+    if (st == BEARER_OK && setup->changes_conf)
         st = conf_writer_commit(&setup->conf, &setup->backup, err);
     return st;
 }
@@ -397,6 +396,7 @@ static enum bearer_status set_up(struct setup *setup, struct bearer_error *err)
     if ((st = setup_plan_make(plan, err)) != BEARER_OK || (st = change(setup, err)) != BEARER_OK ||
         (st = check_files(plan, err)) != BEARER_OK || (st = try_text(setup, err)) != BEARER_OK)
         return st;
+    decide(setup);
     if (show_plan(setup)) {
         putchar('\n');
         if (!setup_plan_confirm(plan, "Write this?"))
@@ -405,7 +405,7 @@ static enum bearer_status set_up(struct setup *setup, struct bearer_error *err)
             return st;
         if (setup->secret_backup != NULL)
             show_written(plan->values[OPT_CLIENT_SECRET_FILE], setup->secret_backup);
-        if (changes_conf(setup))
+        if (setup->changes_conf)
             show_written(setup->conf.path, setup->backup);
         if ((st = try_account(plan, err)) != BEARER_OK)
             return st;
